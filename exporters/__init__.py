@@ -1,0 +1,1 @@
+"""How it is: exporters that turn devices and paths into Prometheus metrics. They import only `inventory`."""

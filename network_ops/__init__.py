@@ -1,0 +1,1 @@
+"""Runs and watches the network: monitoring configuration, console, twin, supervisor, drills, command line."""

@@ -1,0 +1,42 @@
+"""`noc status`: what a running NOC consists of and whether it can see."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from network_ops.supervisor.errors import StartError
+from network_ops.supervisor.state import StateDir, read_run_file
+
+
+@click.command()
+@click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path),
+    envvar="NOC_STATE_DIR",
+    default=Path(".state"),
+    show_default=True,
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the run file as JSON.")
+def cli(state_dir: Path, as_json: bool) -> None:
+    """Show the parts of the running NOC with their state, restarts and addresses."""
+    try:
+        status = read_run_file(StateDir(state_dir.absolute()))
+    except StartError as error:
+        print(f"noc status: {error}", file=sys.stderr)
+        sys.exit(error.code)
+    if as_json:
+        print(json.dumps(asdict(status), indent=1))
+        return
+    print(f"pid {status.pid}, up since {status.started_at}, network: {status.twin}, inventory: {status.inventory}")
+    for child in status.children:
+        print(f"  {child.name:<13} {child.state:<10} {child.url:<24} restarts {child.restarts}, since {child.since}")
+    sweep = status.sweep
+    if sweep:
+        print(f"  start-up sweep: {sweep['sites_full']} of {sweep['sites']} sites in {sweep['seconds']:.1f} s")
+    if status.first_pass_s is not None:
+        print(f"  Prometheus' first full pass: {status.first_pass_s:.0f} s")

@@ -1,0 +1,93 @@
+"""`noc up`: run the whole NOC under one parent."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+import inventory
+from network_ops.supervisor.errors import StartError
+
+
+@click.command()
+@click.option(
+    "--twin",
+    type=click.Choice(["simulated", "none"]),
+    default="simulated",
+    show_default=True,
+    help="Watch the simulated network, or (none) the real one at the inventory's addresses.",
+)
+@click.option(
+    "--inventory",
+    "directory",
+    type=click.Path(path_type=Path),
+    envvar="NOC_INVENTORY",
+    default=Path(inventory.__file__).parent,
+    help="Directory of the tables (default: the shipped 594 sites).",
+)
+@click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path),
+    envvar="NOC_STATE_DIR",
+    default=Path(".state"),
+    show_default=True,
+    help="Where accounts, acknowledgements, metrics and logs are kept.",
+)
+@click.option("--port", "ports", multiple=True, metavar="NAME=PORT", help="Move a part to another port.")
+@click.option("--free-ports", is_flag=True, help="Choose free ports for all parts (for a second NOC).")
+@click.option(
+    "--snmp-config",
+    type=click.Path(path_type=Path, exists=True),
+    help="Your own SNMP modules and credentials.",
+)
+@click.option("--smtp", metavar="HOST:PORT", help="Mail server for page-level alerts.")
+@click.option("--mail-from", default="noc@localhost", show_default=True, help="Sender of those mails.")
+@click.option("--mail-to", metavar="ADDRESS", help="Where page-level alerts are mailed to.")
+@click.option("--retention", default="15d", show_default=True, help="How long Prometheus keeps metrics.")
+@click.option(
+    "--anonymous-view/--no-anonymous-view",
+    default=None,
+    help="Let pages be read without an account (default: only on the simulated network).",
+)
+def cli(
+    twin: str,
+    directory: Path,
+    state_dir: Path,
+    ports: tuple[str, ...],
+    free_ports: bool,
+    snmp_config: Path | None,
+    smtp: str | None,
+    mail_from: str,
+    mail_to: str | None,
+    retention: str,
+    anonymous_view: bool | None,
+) -> None:
+    """Run the whole NOC: twin, exporters, Prometheus, Alertmanager and console, until Ctrl-C."""
+    import uvloop
+
+    from network_ops import monitoring
+    from network_ops.supervisor import parts, up
+    from network_ops.supervisor import ports as port_table
+    from network_ops.supervisor.state import StateDir
+
+    if bool(smtp) != bool(mail_to):
+        raise click.UsageError("--smtp and --mail-to go together")
+    kind: parts.TwinKind = "simulated" if twin == "simulated" else "none"
+    names = parts.part_names(kind)
+    try:
+        options = parts.Options(
+            twin=kind,
+            inventory=directory,
+            state=StateDir(state_dir.absolute()),
+            ports=port_table.free_ports(names) if free_ports else port_table.parse_ports(ports, names),
+            snmp_config=snmp_config.absolute() if snmp_config else None,
+            retention=retention,
+            anonymous_view=kind == "simulated" if anonymous_view is None else anonymous_view,
+        )
+        mail = monitoring.Mail(smarthost=smtp, sender=mail_from, recipient=mail_to) if smtp and mail_to else None
+        uvloop.run(up.run(options, mail))
+    except StartError as error:
+        print(f"noc up: {error}", file=sys.stderr)
+        sys.exit(error.code)
