@@ -21,7 +21,10 @@ CircuitRole = Literal["primary", "backup"]
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """One of the two data centres that serve all sites; each is the other's disaster-recovery site."""
+    """One of the two data centres that serve all sites; each is the other's disaster-recovery site.
+
+    `tunnel_pool` is where new sessions get their /31 from; None where all tunnels are given by hand.
+    """
 
     id: str
     name: str
@@ -33,15 +36,20 @@ class Hub:
     prefixes: tuple[Network, ...]
     gateway_limit_bps: int
     link_connection_limit: int
+    tunnel_pool: Network | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A region of the organisation, coordinated by the site that is its technology centre."""
+    """A region of the organisation, coordinated by the site that is its technology centre.
+
+    `prefix_pool` is where new sites get their prefixes from; None where all prefixes are given by hand.
+    """
 
     id: str
     name: str
     technology_centre: str
+    prefix_pool: Network | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +78,18 @@ class CircuitKind:
     """A technology of access circuit, with what all circuits of the kind share.
 
     `bfd_interval_ms` x `bfd_multiplier` is the BFD profile (RFC 5880), chosen by the kind's delay and loss.
+    The other figures estimate a circuit that nobody has measured yet: `access_rtt_ms` plus the great circle's
+    fibre time times `route_factor`, `jitter_ms`, and `loss_ratio` (0 to 1).
     """
 
     id: str
     name: str
     bfd_interval_ms: int
     bfd_multiplier: int
+    access_rtt_ms: float = 10.0
+    route_factor: float = 1.6
+    jitter_ms: float = 5.0
+    loss_ratio: float = 0.002
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""How the shipped, representative tables were made. Not used at run time; see inventory/generate.py."""
