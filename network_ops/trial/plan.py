@@ -1,8 +1,8 @@
 """Which faults a smoke run injects and which alert each must raise: pure, from the inventory and a seed.
 
 The plan covers every kind of circuit, two carriers, both hubs and a site that loses power *while* a hub is
-isolated. What an alert may say besides is decided here too: an alert is explained when it names something that a
-fault, active or just cleared, really hit.
+isolated. What an alert may say besides is decided here too: an alert is explained when the faults,
+active or just cleared, account for what it says.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from inventory.models import Circuit, Inventory
 
@@ -76,17 +77,28 @@ def expected_for_circuit(inv: Inventory, circuit: Circuit) -> Expected:
     return Expected("SiteDown", (("site", circuit.site),))
 
 
-def explained(labels: Mapping[str, str], faults: Iterable[Mapping[str, object]]) -> bool:
-    """Whether an alert names only things that one of these faults (the twin's ground truth) hit."""
-    return any(_names_what_was_hit(labels, fault) for fault in faults)
+def explained(inv: Inventory, labels: Mapping[str, str], faults: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the faults (the twin's ground truth) together account for what an alert says, and no less.
 
+    A site is down when *all* its sessions are hit, by one fault or by several; so a hub's isolation, which hits a
+    session of every site, excuses no alert about a site.
+    """
+    active = list(faults)
 
-def _names_what_was_hit(labels: Mapping[str, str], fault: Mapping[str, object]) -> bool:
-    hit = {key: set(fault.get(f"{key}s") or ()) for key in ("device", "circuit", "site")}  # type: ignore[call-overload]
-    for key in ("device", "circuit", "site"):  # the most precise thing an alert names decides
-        if key in labels:
-            return labels[key] in hit[key]
-    return fault["target"] in (labels.get("carrier"), labels.get("hub"))
+    def hit(key: str) -> set[str]:
+        return {thing for fault in active for thing in fault.get(key) or ()}
+
+    sessions = hit("sessions")
+    circuit, site = labels.get("circuit"), labels.get("site")
+    if "device" in labels:
+        return labels["device"] in hit("devices")
+    if circuit is not None:
+        wanted = {s.id for s in inv.sessions.values() if s.circuit.id == circuit}
+        return (f"{circuit}@{labels['hub']}" in sessions) if "hub" in labels else bool(wanted) and wanted <= sessions
+    if site is not None:
+        wanted = {s.id for s in inv.sessions.values() if s.site == site}
+        return bool(wanted) and wanted <= sessions
+    return any(fault["target"] in (labels.get("carrier"), labels.get("hub")) for fault in active)
 
 
 def _circuit_cuts(inv: Inventory, rng: random.Random, used: set[str]) -> list[PlannedFault]:

@@ -43,6 +43,7 @@ class Outcome:
 class _Watch:
     """What the observer has seen so far."""
 
+    inv: inventory.Inventory
     alerts: list[dict[str, Any]] = field(default_factory=list)
     truth: list[tuple[dict[str, Any], float | None]] = field(default_factory=list)  # fault, cleared (monotonic)
     extra: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -57,7 +58,7 @@ class _Watch:
         for alert in alerts:
             if alert["severity"] == "page":
                 self.pages.add(alert["id"])
-            if not explained(alert["labels"], recent):
+            if not explained(self.inv, alert["labels"], recent):
                 self.extra.setdefault(alert["id"], {"name": alert["name"], "labels": alert["labels"]})
 
 
@@ -76,7 +77,7 @@ async def run_smoke(directory: Path, seed: int, say: Callable[[str], None]) -> d
     async with running_noc(directory, quiet=True) as subject:
         sweep = subject.status.sweep
         say(f"NOC up after {time.monotonic() - began:.0f} s; letting it settle for {SETTLE_S:.0f} s")
-        watch = _Watch()
+        watch = _Watch(inv)
         observer = asyncio.create_task(_observe(subject, watch))
         try:
             await asyncio.sleep(SETTLE_S)

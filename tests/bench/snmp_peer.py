@@ -1,0 +1,40 @@
+"""Builds the real snmp_exporter from its published Go module, once, into the user's cache."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+VERSION = "0.30.1"
+MODULE = "github.com/prometheus/snmp_exporter"
+_GO_MOD = f"module peer\n\ngo 1.24\n\nrequire {MODULE} v{VERSION}\n\ntool {MODULE}\n"
+
+
+class PeerMissingError(Exception):
+    """The peer cannot be built here; the text says why, in words."""
+
+
+def snmp_exporter() -> Path:
+    """Path of the built snmp_exporter.
+
+    Raises:
+        PeerMissingError: no Go on this machine, or the build failed.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wan-noc" / f"snmp_exporter-{VERSION}"
+    binary = cache / "snmp_exporter"
+    if binary.exists():
+        return binary
+    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
+    if go is None:
+        raise PeerMissingError("there is no Go on this machine to build snmp_exporter with; install Go 1.24 or later")
+    cache.mkdir(parents=True, exist_ok=True)
+    (cache / "go.mod").write_text(_GO_MOD)
+    for arguments in (["mod", "tidy"], ["build", "-o", "snmp_exporter.new", MODULE]):
+        done = subprocess.run([go, *arguments], cwd=cache, capture_output=True, text=True, check=False)
+        if done.returncode:
+            last = done.stderr.strip().splitlines()[-1:] or ["no message"]
+            raise PeerMissingError(f"snmp_exporter {VERSION} could not be built (go {arguments[0]}): {last[0]}")
+    (cache / "snmp_exporter.new").rename(binary)
+    return binary

@@ -1,0 +1,227 @@
+"""The whole NOC on sixty simulated sites: every part real, driven as an operator and an unlucky night would."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+import inventory
+from network_ops.supervisor.ports import free_ports
+from network_ops.supervisor.state import read_run_file
+from network_ops.trial.subject import Subject, running_noc
+
+NOC = (sys.executable, "-m", "network_ops.cli.main")
+PATIENCE_S = 40.0
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest.fixture(scope="module")
+def noc_inventory(small_inventory: Path) -> inventory.Inventory:
+    return inventory.load(small_inventory)
+
+
+@pytest.fixture(scope="module")
+async def noc(small_inventory: Path) -> AsyncIterator[Subject]:
+    async with running_noc(small_inventory, quiet=True) as subject:
+        yield subject
+
+
+async def until(question: Callable[[], Awaitable[bool]], what: str, patience_s: float = PATIENCE_S) -> None:
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            if await question():
+                return
+        except httpx.HTTPError:
+            pass
+        assert time.monotonic() < deadline, f"not within {patience_s:.0f} s: {what}"
+        await asyncio.sleep(0.25)
+
+
+def shown(subject: Subject, name: str, **labels: str) -> Callable[[], Awaitable[bool]]:
+    async def question() -> bool:
+        return any(
+            a["name"] == name and all(a["labels"].get(k) == v for k, v in labels.items())
+            for a in await subject.alerts()
+        )
+
+    return question
+
+
+def gone(subject: Subject, name: str, **labels: str) -> Callable[[], Awaitable[bool]]:
+    seen = shown(subject, name, **labels)
+
+    async def question() -> bool:
+        return not await seen()
+
+    return question
+
+
+async def test_the_sweep_has_a_full_answer_from_every_site(noc: Subject, noc_inventory: inventory.Inventory) -> None:
+    sweep = noc.status.sweep
+    assert sweep is not None
+    assert (sweep["sites_full"], sweep["sites"]) == (len(noc_inventory.sites), len(noc_inventory.sites))
+    assert sweep["full"] == sweep["targets"] == len(noc_inventory.devices)
+    assert sweep["seconds"] <= 30.0
+
+
+async def test_a_power_cut_stands_on_the_screen_and_goes_when_power_is_back(
+    noc: Subject, noc_inventory: inventory.Inventory
+) -> None:
+    site = list(noc_inventory.sites)[-1]
+    fault = await noc.inject("site-power", site)
+    await until(shown(noc, "SiteDown", site=site), f"SiteDown of {site}")
+    states = (await noc.console.get(f"/api/sites/{site}")).json()
+    assert states["state"] == "down"
+    await noc.clear(fault["id"])
+    await until(gone(noc, "SiteDown", site=site), f"SiteDown of {site} resolved")
+
+
+async def test_a_fault_injected_by_the_command_line_ends_by_itself(
+    noc: Subject, noc_inventory: inventory.Inventory
+) -> None:
+    circuit = next(c for c in noc_inventory.circuits.values() if len(noc_inventory.circuits_of[c.site]) > 1)
+    command = (*NOC, "fault", "inject", "circuit-cut", circuit.id, "--for", "20s", "--state-dir", str(noc.state.root))
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    await until(shown(noc, "CircuitDown", circuit=circuit.id), "CircuitDown")
+    await until(gone(noc, "CircuitDown", circuit=circuit.id), "CircuitDown resolved by --for", 60.0)
+
+
+async def test_an_unknown_target_is_refused_with_a_sentence(noc: Subject) -> None:
+    command = (*NOC, "fault", "inject", "site-power", "atlantis", "--state-dir", str(noc.state.root))
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "atlantis" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_every_child_killed_comes_back_within_five_seconds_and_the_acknowledgement_is_kept(
+    noc: Subject, noc_inventory: inventory.Inventory
+) -> None:
+    site = list(noc_inventory.sites)[-2]
+    fault = await noc.inject("site-power", site)
+    await until(shown(noc, "SiteDown", site=site), f"SiteDown of {site}")
+    operator = await signed_in(noc)
+    async with operator:
+        alert = next(a for a in await noc.alerts() if a["labels"].get("site") == site and a["name"] == "SiteDown")
+        answer = await operator.post(f"/api/alerts/{alert['id']}/acknowledge", json={"comment": "power company called"})
+        assert answer.is_success, answer.text
+    for name in [child.name for child in noc.status.children]:
+        before = child_of(noc, name)
+        os.kill(before.pid, signal.SIGKILL)
+        killed = time.monotonic()
+        while child_of(noc, name).restarts == before.restarts or child_of(noc, name).pid == before.pid:
+            assert time.monotonic() - killed < 5.0, f"{name} was not restarted within 5 s"
+            await asyncio.sleep(0.1)
+
+        async def acknowledged() -> bool:
+            return any(
+                a["labels"].get("site") == site and (a["acknowledged"] or {}).get("comment") == "power company called"
+                for a in await noc.alerts()
+            )
+
+        await until(acknowledged, f"the acknowledged alert after kill -9 of {name}", 60.0)
+    health = (await noc.console.get("/api/health")).text
+    assert "restart" in health
+    await noc.clear(fault["id"])
+    await until(gone(noc, "SiteDown", site=site), "resolved after all those restarts", 90.0)
+
+
+def child_of(noc: Subject, name: str) -> Any:
+    return next(child for child in read_run_file(noc.state).children if child.name == name)
+
+
+async def signed_in(noc: Subject) -> httpx.AsyncClient:
+    """A browser-like client with an operator's session and CSRF token."""
+    command = (
+        *NOC,
+        "user",
+        "add",
+        "olga",
+        "--role",
+        "operator",
+        "--password-stdin",
+        "--state-dir",
+        str(noc.state.root),
+    )
+    done = await asyncio.to_thread(
+        subprocess.run, command, input="correct horse battery", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    client = httpx.AsyncClient(base_url=str(noc.console.base_url), follow_redirects=True)
+    page = (await client.get("/login")).text
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page)
+    assert token is not None
+    answer = await client.post(
+        "/login", data={"name": "olga", "password": "correct horse battery", "csrf_token": token[1]}
+    )
+    assert answer.is_success
+    page = (await client.get("/alerts")).text
+    csrf = re.search(r'name="csrf-token" content="([^"]+)"', page)
+    assert csrf is not None
+    client.headers["X-CSRF-Token"] = csrf[1]
+    return client
+
+
+async def test_a_second_noc_on_the_same_directory_is_refused_with_code_4(noc: Subject, small_inventory: Path) -> None:
+    command = (*NOC, "up", "--free-ports", "--state-dir", str(noc.state.root), "--inventory", str(small_inventory))
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 4
+    assert re.search(r"a NOC already runs on .* \(pid \d+\).*--state-dir", done.stderr)
+
+
+async def test_a_taken_port_is_refused_with_code_2(noc: Subject, small_inventory: Path, tmp_path: Path) -> None:
+    ports = free_ports(("console", "twin", "snmp", "probes", "alertmanager"))
+    taken = child_of(noc, "prometheus").url.rsplit(":", 1)[1]
+    options = [f"--port={name}={port}" for name, port in ports.items()]
+    command = (*NOC, "up", *options, f"--port=prometheus={taken}", "--state-dir", str(tmp_path))
+    done = await asyncio.to_thread(
+        subprocess.run, (*command, "--inventory", str(small_inventory)), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert f"port {taken} (prometheus) is taken" in done.stderr
+
+
+async def test_a_broken_table_is_refused_with_all_its_problems(small_inventory: Path, tmp_path: Path) -> None:
+    for path in small_inventory.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    lines = (tmp_path / "sites.csv").read_text().splitlines()
+    lines[1], lines[2] = lines[1].replace(lines[1].split(",")[0], "Bad Id", 1), lines[3]
+    (tmp_path / "sites.csv").write_text("\n".join(lines) + "\n")
+    command = (*NOC, "up", "--free-ports", "--state-dir", str(tmp_path / "state"), "--inventory", str(tmp_path))
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert re.search(r"sites\.csv:2", done.stderr)
+    assert re.search(r"sites\.csv:[34]", done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+async def test_ctrl_c_leaves_no_process_behind(small_inventory: Path, tmp_path: Path) -> None:
+    command = (*NOC, "up", "--free-ports", "--state-dir", str(tmp_path), "--inventory", str(small_inventory))
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        family: list[psutil.Process] = []
+        deadline = time.monotonic() + 60.0
+        while len(family) < 6:
+            assert time.monotonic() < deadline, "six children did not start"
+            await asyncio.sleep(0.2)
+            family = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        await asyncio.to_thread(process.wait, 30)
+        assert process.returncode == 0
+    left = [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    assert left == []
+    assert not (tmp_path / "run.json").exists()
