@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import json
-import re
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from network_ops.cli.options import Duration, state_dir_option
+from network_ops.supervisor.errors import StartError
+from network_ops.supervisor.state import StateDir, read_run_file
+
 if TYPE_CHECKING:
     import httpx
 
-_UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
-
 Fault = dict[str, Any]
-
-
-class Duration(click.ParamType[float]):
-    """90s, 10m, 1h30m, 1d; seconds."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds of a duration; a bare number is refused, because its unit would be a guess."""
-        text = str(value)
-        parts = _DURATION.findall(text)
-        if not parts or "".join(n + u for n, u in parts) != text:
-            self.fail(f"'{text}' is no duration; write it like 90s, 10m or 1h30m", param, ctx)
-        return sum(float(number) * _UNIT_S[unit] for number, unit in parts)
 
 
 class Refused(click.ClickException):
@@ -39,33 +26,28 @@ class Refused(click.ClickException):
 
 
 @click.group()
-@click.option(
-    "--state-dir",
-    type=click.Path(path_type=Path),
-    envvar="NOC_STATE_DIR",
-    default=Path(".state"),
-    show_default=True,
-    help="State directory of the running `noc up`.",
-)
-@click.pass_context
-def cli(context: click.Context, state_dir: Path) -> None:
+def cli() -> None:
     """Faults in the twin: inject, list, clear."""
-    context.obj = state_dir
 
 
 @cli.command()
 @click.argument("kind")
 @click.argument("target")
-@click.option("--for", "for_s", type=Duration(), help="Clears itself after this time, e.g. 10m.")
+@click.option("--for", "length", type=Duration(), help="Clears itself after this time, e.g. 10m.")
 @click.option("--json", "as_json", is_flag=True, help="The fault as JSON on stdout.")
-@click.pass_obj
-def inject(state_dir: Path, kind: str, target: str, for_s: float | None, as_json: bool) -> None:
+@state_dir_option
+def inject(state_dir: Path, kind: str, target: str, length: timedelta | None, as_json: bool) -> None:
     """Break TARGET.
 
     KIND and its TARGET: site-power SITE, circuit-cut CIRCUIT, circuit-degrade CIRCUIT, carrier-outage CARRIER,
     hub-isolation HUB, agent-silent DEVICE, flap CIRCUIT.
     """
-    fault = _call(state_dir, "POST", "/faults", {"kind": kind, "target": target, "for_s": for_s})
+    fault = _call(
+        state_dir,
+        "POST",
+        "/faults",
+        {"kind": kind, "target": target, "for_s": length.total_seconds() if length else None},
+    )
     if as_json:
         click.echo(json.dumps(fault))
         return
@@ -76,7 +58,7 @@ def inject(state_dir: Path, kind: str, target: str, for_s: float | None, as_json
 @cli.command("list")
 @click.option("--all", "ended", is_flag=True, help="Also those that ended since the twin started.")
 @click.option("--json", "as_json", is_flag=True, help="The faults as JSON on stdout.")
-@click.pass_obj
+@state_dir_option
 def list_faults(state_dir: Path, ended: bool, as_json: bool) -> None:
     """Show the faults in force."""
     faults = _call(state_dir, "GET", "/faults?all=1" if ended else "/faults")
@@ -98,7 +80,7 @@ def list_faults(state_dir: Path, ended: bool, as_json: bool) -> None:
 @click.argument("fault_id", metavar="[ID]", required=False)
 @click.option("--all", "everything", is_flag=True, help="All faults in force.")
 @click.option("--json", "as_json", is_flag=True, help="What was cleared as JSON on stdout.")
-@click.pass_obj
+@state_dir_option
 def clear(state_dir: Path, fault_id: str | None, everything: bool, as_json: bool) -> None:
     """End one fault, or all."""
     if (fault_id is None) != everything:
@@ -139,15 +121,14 @@ def _sentence(answer: httpx.Response) -> str:
 
 def _twin(state_dir: Path) -> tuple[str, str]:
     """URL and token of the twin that `noc up` runs with this state directory."""
-    run, secret = state_dir / "run.json", state_dir / "secrets" / "internal.token"
-    remedy = "start `noc up`, or name its directory with --state-dir"
+    state = StateDir(state_dir.absolute())
     try:
-        children = json.loads(run.read_text(encoding="utf-8"))["children"]
-        url = next(str(c["url"]).rstrip("/") for c in children if c["name"] == "twin")
-    except (OSError, ValueError, KeyError, TypeError, StopIteration) as e:
-        reason = "names no twin" if isinstance(e, StopIteration) else "cannot be read"
-        raise click.ClickException(f"{run} {reason}; {remedy}") from e
-    try:
-        return url, secret.read_text(encoding="utf-8").strip()
+        children = read_run_file(state).children
+        url = next(child.url for child in children if child.name == "twin")
+        return url, state.token_file.read_text(encoding="utf-8").strip()
+    except StartError as e:
+        raise click.ClickException(str(e)) from e
+    except StopIteration as e:
+        raise click.ClickException("this NOC watches the real network: there is no twin to break") from e
     except OSError as e:
-        raise click.ClickException(f"{secret} cannot be read: {e.strerror}; {remedy}") from e
+        raise click.ClickException(f"{state.token_file} cannot be read: {e.strerror}") from e

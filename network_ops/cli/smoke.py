@@ -10,16 +10,14 @@ from pathlib import Path
 import click
 
 import inventory
+from network_ops.cli.options import inventory_option, json_option
 from network_ops.supervisor.errors import StartError
 
 
 @click.command()
-@click.option(
-    "--inventory", "directory", type=click.Path(path_type=Path), envvar="NOC_INVENTORY",
-    default=Path(inventory.__file__).parent, help="Directory of the tables (default: the shipped 594 sites).",
-)  # fmt: skip
+@inventory_option
 @click.option("--seed", default=1, show_default=True, help="Chooses the faults and their spacing.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@json_option
 def cli(directory: Path, seed: int, as_json: bool) -> None:
     """Start a NOC on free ports, inject and clear 24 faults and more, and time their alerts.
 

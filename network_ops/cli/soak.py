@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sys
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
-import inventory
+from network_ops.cli.options import Duration, inventory_option, json_option
 from network_ops.supervisor.errors import StartError
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
-
-
-def duration(_context: click.Context, _parameter: click.Parameter, value: str) -> timedelta:
-    """Parse `90s`, `60m` or `1h`."""
-    match = re.fullmatch(r"(\d+)([smh])", value)
-    if match is None:
-        raise click.BadParameter(f"{value!r} is not a duration such as 90s, 60m or 1h")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 @click.command()
-@click.option(
-    "--inventory", "directory", type=click.Path(path_type=Path), envvar="NOC_INVENTORY",
-    default=Path(inventory.__file__).parent, help="Directory of the tables (default: the shipped 594 sites).",
-)  # fmt: skip
-@click.option("--for", "length", default="60m", callback=duration, show_default=True, help="How long in all.")
-@click.option("--settle", default="15m", callback=duration, show_default=True, help="Not measured, at the start.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@inventory_option
+@click.option("--for", "length", default="60m", type=Duration(), show_default=True, help="How long in all.")
+@click.option("--settle", default="15m", type=Duration(), show_default=True, help="Not measured, at the start.")
+@json_option
 def cli(directory: Path, length: timedelta, settle: timedelta, as_json: bool) -> None:
     """Run a NOC on free ports without any fault; every alert is one too many.
 

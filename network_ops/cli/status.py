@@ -9,19 +9,14 @@ from pathlib import Path
 
 import click
 
+from network_ops.cli.options import json_option, state_dir_option
 from network_ops.supervisor.errors import StartError
 from network_ops.supervisor.state import StateDir, read_run_file
 
 
 @click.command()
-@click.option(
-    "--state-dir",
-    type=click.Path(path_type=Path),
-    envvar="NOC_STATE_DIR",
-    default=Path(".state"),
-    show_default=True,
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the run file as JSON.")
+@state_dir_option
+@json_option
 def cli(state_dir: Path, as_json: bool) -> None:
     """Show the parts of the running NOC with their state, restarts and addresses."""
     try:

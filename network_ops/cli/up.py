@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-import inventory
+from network_ops.cli.options import inventory_option, state_dir_option
 from network_ops.supervisor.errors import StartError
 
 
@@ -19,22 +19,8 @@ from network_ops.supervisor.errors import StartError
     show_default=True,
     help="Watch the simulated network, or (none) the real one at the inventory's addresses.",
 )
-@click.option(
-    "--inventory",
-    "directory",
-    type=click.Path(path_type=Path),
-    envvar="NOC_INVENTORY",
-    default=Path(inventory.__file__).parent,
-    help="Directory of the tables (default: the shipped 594 sites).",
-)
-@click.option(
-    "--state-dir",
-    type=click.Path(path_type=Path),
-    envvar="NOC_STATE_DIR",
-    default=Path(".state"),
-    show_default=True,
-    help="Where accounts, acknowledgements, metrics and logs are kept.",
-)
+@inventory_option
+@state_dir_option
 @click.option("--port", "ports", multiple=True, metavar="NAME=PORT", help="Move a part to another port.")
 @click.option("--free-ports", is_flag=True, help="Choose free ports for all parts (for a second NOC).")
 @click.option(

@@ -164,7 +164,7 @@ def test_the_fault_command_injects_lists_and_clears(twin: RunningTwin, inv: Inve
     assert wrong.returncode == 2
     assert "has no site 'atlantis'" in wrong.stderr
     assert twin.noc("fault", "inject", "site-power", "x", "--for", "soon").returncode == 2
-    assert twin.noc("fault", "--state-dir", "/nonexistent", "list").returncode == 1
+    assert twin.noc("fault", "list", "--state-dir", "/nonexistent").returncode == 1
 
 
 def test_a_fault_ends_by_itself_at_its_time(twin: RunningTwin, inv: Inventory) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 
+from network_ops.supervisor.state import ChildStatus, RunStatus, StateDir
+
 TOKEN = "a token for the tests"
 
 
@@ -33,8 +35,9 @@ class RunningTwin:
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None
         self.url = self.process.stderr.readline().rstrip().rpartition(" ")[2]
-        children = [{"name": "twin", "pid": self.process.pid, "url": self.url}]
-        (self.state_dir / "run.json").write_text(json.dumps({"children": children}))
+        children = [ChildStatus("twin", self.url, self.process.pid)]
+        status = RunStatus(os.getpid(), "2026-01-01T00:00:00+00:00", "simulated", str(self.tables), children)
+        status.write(StateDir(self.state_dir).run_file)
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             try:

@@ -1,0 +1,167 @@
+"""What to read: modules and credentials as typed, frozen values, as they stand in an snmp.yml file. Pure.
+
+`loader` makes them from a file; `discovery` and `plan` read them. Object identifiers are tuples of arcs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from exporters.snmp.errors import UnknownName
+
+Arcs = tuple[int, ...]
+Shape = Literal["number", "label", "info", "states"]
+
+NUMBERS = frozenset({"gauge", "counter"})
+TEXTS = frozenset({"OctetString", "DisplayString", "PhysAddress48", "InetAddressIPv4", "InetAddressIPv6", "IpAddr"})
+ENUMS: Mapping[str, Shape] = {"EnumAsInfo": "info", "EnumAsStateSet": "states"}
+INDEX_TYPES = TEXTS | NUMBERS | {"Integer", "EnumAsInfo"}
+LOOKUP_TYPES = TEXTS | NUMBERS | {"EnumAsInfo", "Integer"}
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """One part of a row's index that becomes a label. `size` is its fixed number of arcs, 0 where it varies.
+
+    `implied` (RFC 2578 IMPLIED): a string without leading length that takes all arcs left.
+    """
+
+    label: str
+    type: str
+    size: int = 0
+    implied: bool = False
+    enum: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A label read from another column: `oid` plus the arcs of `labels`. Without `labels` it drops `label`."""
+
+    labels: tuple[str, ...]
+    label: str
+    oid: Arcs = ()
+    type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric of a module: a scalar or column of the MIB, and how its values become samples."""
+
+    name: str
+    oid: Arcs
+    type: str
+    help: str
+    indexes: tuple[Index, ...] = ()
+    lookups: tuple[Lookup, ...] = ()
+    enum: tuple[tuple[int, str], ...] = ()
+    scale: float = 0.0
+    offset: float = 0.0
+
+    @property
+    def shape(self) -> Shape:
+        """How a value becomes samples: a number, a label, an info metric, or one sample per state."""
+        if self.type in NUMBERS:
+            return "number"
+        return ENUMS.get(self.type, "label")
+
+    @property
+    def family(self) -> str:
+        """Name of the samples: info metrics end in `_info`, as the peer's do."""
+        return f"{self.name}_info" if self.type == "EnumAsInfo" else self.name
+
+    @property
+    def prometheus_type(self) -> str:
+        """Type for the exposition's TYPE line."""
+        return "counter" if self.type == "counter" else "gauge"
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A named set of metrics, with what to walk and get for them and how patiently.
+
+    `timeout_s` bounds the wait for one answer before it is asked again; `retries` how often it is asked again.
+    `unsupported` says, one sentence each, what this exporter does not do yet: such a module is refused when used.
+    """
+
+    name: str
+    walk: tuple[Arcs, ...] = ()
+    get: tuple[Arcs, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    max_repetitions: int = 25
+    retries: int = 3
+    timeout_s: float = 5.0
+    unsupported: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """Credentials. `community` may hold `${NAME}`: the environment's variable, read when the credentials are used."""
+
+    name: str
+    community: str = "public"
+    version: int = 2
+    unsupported: tuple[str, ...] = ()
+
+    def secret(self, environment: Mapping[str, str] = os.environ) -> bytes:
+        """The community, with references to the environment replaced.
+
+        Raises:
+            UnknownName: a variable that is not set; the message names it.
+        """
+
+        def value(match: re.Match[str]) -> str:
+            name = match.group(1)
+            if name not in environment:
+                raise UnknownName(
+                    f"auth '{self.name}' takes its community from the environment variable {name}, which is not set; "
+                    f"set {name} where the exporter is started, or ask for another auth"
+                )
+            return environment[name]
+
+        return _VARIABLE.sub(value, self.community).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All modules and credentials of the configuration files, by name."""
+
+    modules: Mapping[str, Module] = field(default_factory=dict)
+    auths: Mapping[str, Auth] = field(default_factory=dict)
+
+    def module(self, name: str) -> Module:
+        """A usable module.
+
+        Raises:
+            UnknownName: unknown, or using something that is not supported yet (named in the message).
+        """
+        module = self.modules.get(name)
+        if module is None:
+            raise UnknownName(f"Unknown module '{name}'; the configuration has: {', '.join(sorted(self.modules))}")
+        if module.unsupported:
+            raise UnknownName(f"module '{name}' cannot be used: {'; '.join(module.unsupported)}")
+        return module
+
+    def auth(self, name: str) -> Auth:
+        """Usable credentials.
+
+        Raises:
+            UnknownName: unknown, or of an SNMP version that is not supported yet.
+        """
+        auth = self.auths.get(name)
+        if auth is None:
+            raise UnknownName(f"Unknown auth '{name}'; the configuration has: {', '.join(sorted(self.auths))}")
+        if auth.unsupported:
+            raise UnknownName(f"auth '{name}' cannot be used: {'; '.join(auth.unsupported)}")
+        return auth
+
+    def refusals(self) -> list[str]:
+        """One sentence for each module and auth that will be refused when used, for the log at start."""
+        named = [(f"module '{m.name}'", m.unsupported) for m in self.modules.values()]
+        named += [(f"auth '{a.name}'", a.unsupported) for a in self.auths.values()]
+        return [f"{what} will be refused: {'; '.join(why)}" for what, why in named if why]

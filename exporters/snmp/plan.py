@@ -1,0 +1,198 @@
+"""The poll plan: known instances packed into GET datagrams below the path MTU, each encoded once. Pure.
+
+Turns the variables that discovery found into batches, in the order in which their samples will be shown, so
+that the texts of the batches only need to be joined. Batches respect the size of the request *and* of the
+expected reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from exporters.snmp.config import Metric
+from exporters.snmp.message import COUNTER64, OCTET_STRING, OID, Request, encode_get, tlv
+from exporters.snmp.values import escape_help, escape_label, number, text
+
+if TYPE_CHECKING:
+    from exporters.snmp.layout import Layout
+
+MTU_BYTES = 1400
+LEAST_BYTES = 200
+MOST_VARIABLES = 100  # per datagram, whatever fits: some agents refuse more
+_MESSAGE_BYTES = 40  # all that is not variables or community, in the longest form
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Variable:
+    """One instance to read. `labels` is the rendered text between the braces; a check only has no metric.
+
+    `named`: the metric's own name is already one of its labels, so that its value is not added as one.
+    """
+
+    name: bytes
+    reply_bytes: int
+    module: int = 0
+    metric: Metric | None = None
+    labels: str = ""
+    named: bool = False
+
+    def render(self, tag: int, content: bytes) -> str | None:
+        """The sample lines for a value; None where the value does not suit the metric's type."""
+        metric = self.metric
+        if metric is None:
+            return ""
+        if metric.shape == "number" or metric.shape == "states":
+            value = number(tag, content)
+            if value is None:
+                return None
+            if metric.shape == "number":
+                return f"{self.series()} {scaled(metric, value)}\n"
+            return self._states(metric, value)
+        if self.named:
+            return f"{self.series()} 1\n"
+        shown = text(tag, content, metric.type, dict(metric.enum) if metric.shape == "info" else None)
+        return None if shown is None else f"{self.series(shown)} 1\n"
+
+    def series(self, own: str | None = None) -> str:
+        """Metric name and labels; `own` is the value of the label that is named like the metric."""
+        assert self.metric is not None
+        labels = self.labels
+        if own is not None:
+            labels += f'{"," if labels else ""}{self.metric.name}="{escape_label(own)}"'
+        return f"{self.metric.family}{{{labels}}}" if labels else self.metric.family
+
+    def _states(self, metric: Metric, value: int) -> str:
+        """One sample for each state of an enumeration, 1 for the current one; an unknown one is added by number."""
+        lines = [f"{self.series(name)} {int(state == value)}\n" for state, name in metric.enum]
+        if all(state != value for state, _ in metric.enum):
+            lines.append(f"{self.series(str(value))} 1\n")
+        return "".join(lines)
+
+
+def scaled(metric: Metric, value: int) -> str:
+    """The sample's value: scale and offset as the module says, whole numbers without a point."""
+    if not metric.scale and not metric.offset:
+        return str(value)
+    return repr(value * (metric.scale or 1.0) + metric.offset)
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """Variables of one GET datagram. `heads`: HELP and TYPE lines by the position before which they stand.
+
+    `carried` is the head of the first variable's metric where that began in a batch before: it is needed when that
+    one was not answered. `layout` is what the last whole reply looked like.
+    """
+
+    variables: tuple[Variable, ...]
+    request: Request
+    heads: dict[int, str]
+    carried: str
+    per_module: tuple[tuple[int, int], ...]
+    last_family: str
+    layout: Layout | None = None
+
+    @property
+    def first_family(self) -> str:
+        """The metric that the batch begins in."""
+        metric = self.variables[0].metric
+        return metric.family if metric is not None else ""
+
+    def render(self, answers: dict[bytes, tuple[int, bytes]]) -> str:
+        """The text of what was answered, variable by variable; what was not is left out."""
+        parts: list[str] = []
+        for position, variable in enumerate(self.variables):
+            if position in self.heads:
+                parts.append(self.heads[position])
+            answer = answers.get(variable.name)
+            if answer is not None:
+                parts.append(variable.render(*answer) or "")
+        return "".join(parts)
+
+
+@dataclass(slots=True, eq=False)
+class Plan:
+    """All batches for one target and set of modules, with how they were packed."""
+
+    variables: tuple[Variable, ...]
+    batches: tuple[Batch, ...]
+    limit_bytes: int
+    isolated: frozenset[bytes] = field(default_factory=frozenset)
+
+
+def build(
+    variables: Sequence[Variable],
+    community: bytes,
+    limit_bytes: int = MTU_BYTES,
+    isolated: frozenset[bytes] = frozenset(),
+) -> Plan:
+    """Pack variables into batches.
+
+    Args:
+        variables: those to read, grouped by metric, in the order of the exposition.
+        community: for the encoded requests.
+        limit_bytes: most that a request or an expected reply may have (UDP payload).
+        isolated: names that get a datagram of their own, because the agent fails whole requests over them.
+    """
+    batches: list[Batch] = []
+    before: Metric | None = None
+    for chunk in _chunks(variables, limit_bytes - _MESSAGE_BYTES - len(community), isolated):
+        heads: dict[int, str] = {}
+        carried = head(before) if before is not None and _same(chunk[0].metric, before) else ""
+        counts: dict[int, int] = {}
+        for position, variable in enumerate(chunk):
+            if variable.metric is not None and not _same(variable.metric, before):
+                heads[position] = head(variable.metric)
+                before = variable.metric
+            counts[variable.module] = counts.get(variable.module, 0) + 1
+        request = encode_get(community, [v.name for v in chunk])
+        family = before.family if before is not None else ""
+        batches.append(Batch(tuple(chunk), request, heads, carried, tuple(counts.items()), family))
+    return Plan(tuple(variables), tuple(batches), limit_bytes, isolated)
+
+
+def _same(metric: Metric | None, other: Metric | None) -> bool:
+    """Tell whether the samples of both stand under one HELP and TYPE."""
+    return metric is other or (metric is not None and other is not None and metric.family == other.family)
+
+
+def halved(plan: Plan, community: bytes) -> Plan:
+    """The same plan in datagrams half as large (after tooBig)."""
+    return build(plan.variables, community, max(LEAST_BYTES, plan.limit_bytes // 2), plan.isolated)
+
+
+def isolating(plan: Plan, names: frozenset[bytes], community: bytes) -> Plan:
+    """The same plan with `names` in datagrams of their own (after an error that named them)."""
+    return build(plan.variables, community, plan.limit_bytes, plan.isolated | names)
+
+
+def without(plan: Plan, gone: Callable[[Variable], bool], community: bytes) -> Plan:
+    """The same plan without some variables (instances that the agent does not have)."""
+    return build([v for v in plan.variables if not gone(v)], community, plan.limit_bytes, plan.isolated)
+
+
+def _chunks(variables: Sequence[Variable], room: int, isolated: frozenset[bytes]) -> list[list[Variable]]:
+    chunks: list[list[Variable]] = []
+    used = room + 1
+    for variable in variables:
+        size = max(variable.reply_bytes, len(variable.name) + 8)
+        alone = variable.name in isolated
+        if alone or used + size > room or len(chunks[-1]) >= MOST_VARIABLES:
+            chunks.append([])
+            used = 0
+        chunks[-1].append(variable)
+        used += room + 1 if alone else size
+    return chunks
+
+
+def reply_bytes(name: bytes, tag: int, size: int) -> int:
+    """Most octets that this variable takes in a reply, given the value that discovery saw."""
+    content = size + 8 if tag in (OCTET_STRING, OID) else 9 if tag == COUNTER64 else 5
+    return len(tlv(0x30, tlv(0x06, name) + tlv(tag, bytes(content))))
+
+
+def head(metric: Metric) -> str:
+    """HELP and TYPE lines of a metric."""
+    return f"# HELP {metric.family} {escape_help(metric.help)}\n# TYPE {metric.family} {metric.prometheus_type}\n"

@@ -1,0 +1,147 @@
+"""Whether the NOC itself can see: from what the feeds last heard to a strip of checks with words. Pure.
+
+A check never says OK because nothing contradicts it; it says OK because something was heard lately.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+Level = Literal["ok", "warn", "bad", "wait"]
+
+FEED_STALE = timedelta(seconds=15)
+PROBES_STALE = timedelta(seconds=15)
+WATCHDOG_STALE = timedelta(seconds=90)
+STARTING = timedelta(seconds=150)
+"""How long after the console's start a part that was never heard counts as starting rather than as missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child of the parent process, from its run file."""
+
+    name: str
+    state: str
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What the feeds last heard; None = never."""
+
+    started_at: datetime
+    prometheus_at: datetime | None = None
+    alertmanager_at: datetime | None = None
+    states_at: datetime | None = None
+    probes_at: datetime | None = None
+    probes_up: bool = False
+    snmp_up: int = 0
+    snmp_total: int = 0
+    watchdog_at: datetime | None = None
+    twin: str | None = None
+    twin_at: datetime | None = None
+    children: tuple[Child, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One field of the strip. `at` is the time whose age belongs to it."""
+
+    id: str
+    label: str
+    level: Level
+    word: str
+    detail: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The strip; `banner` is the loud sentence over every page, if one is due."""
+
+    checks: tuple[Check, ...]
+    banner: str
+
+    @property
+    def level(self) -> Level:
+        """The worst level."""
+        levels = {check.level for check in self.checks}
+        order: tuple[Level, ...] = ("bad", "warn", "wait", "ok")
+        return next(level for level in order if level in levels)
+
+
+def assess(vitals: Vitals, now: datetime) -> Health:
+    """The strip as of `now`."""
+    starting = now - vitals.started_at < STARTING
+    checks = (
+        _feed("prometheus", "Prometheus", vitals.prometheus_at, starting, now),
+        _feed("alertmanager", "Alertmanager", vitals.alertmanager_at, starting, now),
+        _probes(vitals, starting, now),
+        _snmp(vitals, starting),
+        _alert_path(vitals, starting, now),
+        _mode(vitals, starting, now),
+        *_children(vitals),
+    )
+    path = next(check for check in checks if check.id == "alert-path")
+    banner = "ALERT PATH NOT PROVEN" if path.level == "bad" else ""
+    return Health(checks, banner)
+
+
+def _feed(id_: str, label: str, at: datetime | None, starting: bool, now: datetime) -> Check:
+    if at is None:
+        return Check(id_, label, "wait", "STARTING") if starting else Check(id_, label, "bad", "NO ANSWER", "never")
+    if now - at > FEED_STALE:
+        return Check(id_, label, "bad", "NO ANSWER", "since", at)
+    return Check(id_, label, "ok", "UP")
+
+
+def _probes(vitals: Vitals, starting: bool, now: datetime) -> Check:
+    if vitals.probes_at is None:
+        return Check("probes", "Probes", "wait" if starting else "bad", "STARTING" if starting else "BLIND")
+    if not vitals.probes_up or now - vitals.probes_at > PROBES_STALE + timedelta(seconds=15):
+        return Check("probes", "Probes", "bad", "BLIND", "newest state", vitals.probes_at)
+    return Check("probes", "Probes", "ok", "FRESH", "", vitals.probes_at)
+
+
+def _snmp(vitals: Vitals, starting: bool) -> Check:
+    if not vitals.snmp_total:
+        return Check("snmp", "SNMP", "wait" if starting else "bad", "STARTING" if starting else "NO TARGETS")
+    share = vitals.snmp_up / vitals.snmp_total
+    text = f"{vitals.snmp_up} of {vitals.snmp_total} targets answer"
+    if share >= 0.8:
+        return Check("snmp", "SNMP", "ok", f"{int(share * 1000) / 10:g} %", text)
+    level: Level = "wait" if starting else ("bad" if share < 0.2 else "warn")
+    return Check("snmp", "SNMP", level, f"{int(share * 1000) / 10:g} %", text)
+
+
+def _alert_path(vitals: Vitals, starting: bool, now: datetime) -> Check:
+    at = vitals.watchdog_at
+    if at is None and starting:
+        return Check("alert-path", "Alert path", "wait", "STARTING", "waiting for the first Watchdog")
+    if at is None or now - at > WATCHDOG_STALE:
+        return Check("alert-path", "Alert path", "bad", "NOT PROVEN", "last Watchdog" if at else "no Watchdog yet", at)
+    return Check("alert-path", "Alert path", "ok", "TESTED", "", at)
+
+
+def _mode(vitals: Vitals, starting: bool, now: datetime) -> Check:
+    if vitals.twin is None:
+        return Check("mode", "Network", "ok", "REAL")
+    if vitals.twin_at is None or now - vitals.twin_at > FEED_STALE:
+        level: Level = "wait" if starting and vitals.twin_at is None else "bad"
+        return Check("mode", "Network", level, "TWIN", "does not answer", vitals.twin_at)
+    return Check("mode", "Network", "ok", "TWIN", "simulated network, no real alarm")
+
+
+def _children(vitals: Vitals) -> tuple[Check, ...]:
+    if vitals.children is None:
+        return ()
+    down = [child.name for child in vitals.children if child.state not in ("up", "starting")]
+    restarts = sum(child.restarts for child in vitals.children)
+    restarted = ", ".join(f"{child.name} {child.restarts}x" for child in vitals.children if child.restarts)
+    if down:
+        return (Check("children", "Parts", "bad", "DOWN", ", ".join(down)),)
+    if restarts:
+        return (Check("children", "Parts", "warn", "RESTARTED", restarted),)
+    return (Check("children", "Parts", "ok", f"{len(vitals.children)} UP"),)
