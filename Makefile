@@ -40,20 +40,18 @@ clean: ## Remove what make made (not the state directory)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: .venv/installed # Pin the dependencies again, with hashes and without any registry's address
-	$(BIN)/uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --python-version 3.11 -o requirements.lock
 	$(BIN)/uv pip compile -q pyproject.toml --extra dev --generate-hashes --no-emit-index-url \
-	  --no-emit-find-links --no-header --python-version 3.11 -o requirements-dev.lock
+	  --no-emit-find-links --no-header --python-version 3.11 -o requirements.lock
 
 debian-noc debian-test:
 	@.ci/debian $(@:debian-%=%)
 
-.venv/installed: requirements-dev.lock pyproject.toml
+.venv/installed: requirements.lock pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; this is $$(python3 --version)" >&2; exit 2; }
 	@echo "Installing Python packages into .venv (pinned by hash)" >&2
 	@test -x $(BIN)/python || python3 -m venv .venv
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -50,6 +50,12 @@ class Subject:
         """Clear a fault."""
         (await self.twin.delete(f"/faults/{fault_id}")).raise_for_status()
 
+    async def active_series(self) -> int:
+        """Series in Prometheus' head block, from its own status page."""
+        answer = await self.prometheus.get("/api/v1/status/tsdb", params={"limit": "1"})
+        answer.raise_for_status()
+        return int(answer.json()["data"]["headStats"]["numSeries"])
+
     async def query(self, expression: str) -> float | None:
         """The value of a PromQL expression that gives one sample; None when it gives none."""
         answer = await self.prometheus.get("/api/v1/query", params={"query": expression})

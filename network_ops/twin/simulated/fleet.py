@@ -121,11 +121,15 @@ class Fleet:
         return InterfaceRow(interface, device.id, mark, gate, self._lan_rates(device, interface, spread))
 
     def _circuit_rates(self, circuit: Circuit) -> Rates:
-        """Mean bytes/s (down, up) of a circuit: 12 to 36 % of its rate, so that the peak stays below 70 %."""
+        """Mean bytes/s (down, up) of a circuit: 12 to 36 % of its rate, so that the peak stays below 70 %.
+
+        A duty station receives more than it sends: upwards it is 30 to 70 % of that share.
+        """
         load = 0.12 + 0.24 * share(self._seed, circuit.id, "load")
         if circuit.role == "backup":
             load /= 3
-        return circuit.rate_down_bps / 8 * load, circuit.rate_up_bps / 8 * load
+        upwards = 0.3 + 0.4 * share(self._seed, circuit.id, "upwards")
+        return circuit.rate_down_bps / 8 * load, circuit.rate_up_bps / 8 * load * upwards
 
     def _lan_rates(self, device: Device, interface: Interface, spread: float) -> Rates:
         """Mean bytes/s (in, out) of a LAN port: what its site's circuits carry, shared among the ports."""
