@@ -13,19 +13,21 @@ CONSOLE, MAIL = "console", "mail"
 _INHIBITIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "AllHubsIsolated",
-        "SiteDown|CircuitDown|CircuitDegraded|CarrierOutage|HubIsolated|DeviceDown|AgentSilent|BgpSessionDown",
+        "SiteDown|CircuitDown|CircuitDegraded|CircuitFlapping|CarrierOutage|HubIsolated|DeviceDown|AgentSilent|BgpSessionDown",
         (),
     ),
-    ("CarrierOutage", "SiteDown|CircuitDown|CircuitDegraded", ("carrier",)),
+    ("CarrierOutage", "SiteDown|CircuitDown|CircuitDegraded|CircuitFlapping", ("carrier",)),
     (
         "SiteDown",
         "CircuitDown|CircuitDegraded|DeviceDown|AgentSilent|BgpSessionDown|InterfaceSaturated",
         ("site",),
     ),
     ("CircuitDown", "CircuitDegraded|BgpSessionDown|InterfaceSaturated", ("circuit",)),
+    ("CircuitFlapping", "CircuitDown|CircuitDegraded", ("circuit",)),
     ("InterfaceSaturated", "CircuitDegraded", ("circuit",)),
     ("HubIsolated", "BgpSessionDown", ("hub",)),
     ("DeviceDown", "AgentSilent", ("device",)),
+    ("SnmpBlind", "AgentSilent", ()),
 )
 
 
@@ -55,7 +57,7 @@ def alertmanager_config(settings: Settings) -> Config:
                 "matchers": ['severity="page"'],
                 "group_by": ["alertname", "carrier", "hub", "component"],
                 "group_wait": "10s",
-                "group_interval": "1m",
+                "group_interval": "15s",
                 "repeat_interval": "4h",
                 "continue": True,
             }

@@ -7,6 +7,7 @@ health check is killed and started again. Children end with the parent, even whe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -25,8 +26,10 @@ from network_ops.supervisor.state import ChildStatus, utc_now
 FIRST_RESTART_S = 0.5
 LONGEST_RESTART_S = 4.0
 SETTLED_S = 60.0
-HEALTH_INTERVAL_S = 10.0
-HEALTH_FAILURES = 4
+HEALTH_INTERVAL_S = 5.0
+HEALTH_TIMEOUT_S = 3.0
+HEALTH_FAILURES = 3
+"""A child that hangs is killed after at most 5 + 3 x 5 s: well before the 60 s for which its last states count."""
 STOP_S = 10.0
 LOG_LIMIT_BYTES = 10 * 1024 * 1024
 _PR_SET_PDEATHSIG = 1
@@ -111,6 +114,7 @@ class Child:
         self._set("stopped")
 
     def _spawn(self) -> None:
+        self.spec.log.parent.mkdir(parents=True, exist_ok=True)
         self._trim_log()
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         with self.spec.log.open("ab") as log:
@@ -154,12 +158,22 @@ class Child:
             self._note(f"ended with status {self._process.returncode}: starting it again")
             self.status.restarts += 1
             self._set("restarting")
-            await asyncio.sleep(restart_delay(self._recent))
-            self._recent += 1
             failures = 0
-            self._spawn()
+            await self._start_again()
             up_since = time.monotonic()
             next_check = up_since + 1.0
+
+    async def _start_again(self) -> None:
+        """Start the child as often as it takes: a full disk or a program being upgraded is not for ever."""
+        while True:
+            await asyncio.sleep(restart_delay(self._recent))
+            self._recent += 1
+            try:
+                self._spawn()
+            except OSError as error:
+                self._note(f"cannot be started ({error.strerror}): trying again")
+            else:
+                return
 
     def _mark_healthy(self) -> None:
         if self.status.state != "up":
@@ -167,12 +181,13 @@ class Child:
 
     async def _healthy(self, client: httpx.AsyncClient) -> bool:
         try:
-            return (await client.get(self.spec.health, timeout=2.0)).is_success
+            return (await client.get(self.spec.health, timeout=HEALTH_TIMEOUT_S)).is_success
         except httpx.HTTPError:
             return False
 
     def _note(self, text: str) -> None:
-        print(f"  ! {self.spec.name}: {text} (log: {self.spec.log})", file=sys.stderr)  # noqa: T201 - for the terminal
+        with contextlib.suppress(OSError):  # nobody may be reading any more: that ends no child
+            print(f"  ! {self.spec.name}: {text} (log: {self.spec.log})", file=sys.stderr)  # noqa: T201
 
     def _trim_log(self) -> None:
         if self.spec.log.exists() and self.spec.log.stat().st_size > LOG_LIMIT_BYTES:

@@ -77,15 +77,13 @@ def specs(options: Options) -> dict[str, ChildSpec]:
     def listen(name: str) -> str:
         return f"127.0.0.1:{options.ports[name]}"
 
+    names = part_names(options.twin)
+
     twin_url = ("--twin", url(options, "twin")) if options.twin == "simulated" else ()
     view = "--anonymous-view" if options.anonymous_view else "--no-anonymous-view"
     config = ("--config", str(options.snmp_config)) if options.snmp_config else ()
     discovery = url(options, "console") + "/api/sd"
     argv: dict[str, tuple[str, ...]] = {
-        "twin": (
-            *noc, "twin", "run", "--inventory", str(options.inventory), "--control", listen("twin"),
-            *token, "--state-file", str(state.root / "twin.json"),
-        ),
         "console": (
             *noc, "console", "serve", "--inventory", str(options.inventory),
             "--prometheus", url(options, "prometheus"), "--alertmanager", url(options, "alertmanager"),
@@ -113,6 +111,11 @@ def specs(options: Options) -> dict[str, ChildSpec]:
             "--rules.alert.resend-delay=20s", "--log.level=warn",
         ),
     }  # fmt: skip
+    if "twin" in names:
+        argv["twin"] = (
+            *noc, "twin", "run", "--inventory", str(options.inventory), "--control", listen("twin"),
+            *token, "--state-file", str(state.root / "twin.json"),
+        )  # fmt: skip
     health = {"alertmanager": "/-/ready", "prometheus": "/-/ready"}
     return {
         name: ChildSpec(
@@ -123,5 +126,5 @@ def specs(options: Options) -> dict[str, ChildSpec]:
             log=state.logs(name),
             env=_PROMETHEUS_ENV if name == "prometheus" else {},
         )
-        for name in part_names(options.twin)
+        for name in names
     }

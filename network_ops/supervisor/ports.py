@@ -27,7 +27,7 @@ def parse_ports(choices: tuple[str, ...], names: tuple[str, ...]) -> dict[str, i
     ports = {name: DEFAULT_PORTS[name] for name in names}
     for choice in choices:
         name, _, number = choice.partition("=")
-        if name not in DEFAULT_PORTS or not number.isdigit() or not 0 < int(number) < 65536:
+        if name not in DEFAULT_PORTS or not (number.isascii() and number.isdecimal()) or not 0 < int(number) < 65536:
             known = ", ".join(DEFAULT_PORTS)
             raise StartError(f"--port {choice!r} is not NAME=PORT with a name of: {known}")
         if name in ports:

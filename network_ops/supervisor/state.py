@@ -18,10 +18,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from network_ops.supervisor.errors import GuardError, StartError
 
 MINIMUM_FREE_BYTES = 300 * 1024 * 1024
 """Prometheus' write-ahead log of a day at the shipped size, and then some."""
+LOW_FREE_BYTES = 150 * 1024 * 1024
+"""Below this a running NOC warns: when the disk is full, Prometheus stores nothing and no alert can come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,10 @@ class StateDir:
         """The console's SQLite file."""
         return self.root / "console.sqlite"
 
+    def free_bytes(self) -> int:
+        """Room left on the disk of the state directory."""
+        return shutil.disk_usage(self.root).free
+
     def logs(self, child: str) -> Path:
         """The log file of a child."""
         return self.root / "logs" / f"{child}.log"
@@ -58,14 +66,15 @@ class StateDir:
         try:
             for folder in ("logs", "secrets", "prometheus", "alertmanager", "monitoring"):
                 (self.root / folder).mkdir(parents=True, exist_ok=True)
-            (self.root / "secrets").chmod(0o700)
-            if not self.token_file.exists():
+            self.root.chmod(0o700)  # accounts, sessions and what the network looks like: for its owner only
+            if not self.token_file.exists() or not self.token_file.read_text().strip():
+                self.token_file.unlink(missing_ok=True)
                 self._write_secret(self.token_file, secrets.token_urlsafe(32))
         except OSError as error:
             raise StartError(
                 f"the state directory {self.root} cannot be written ({error.strerror}): choose another with --state-dir"
             ) from error
-        free = shutil.disk_usage(self.root).free
+        free = self.free_bytes()
         if free < MINIMUM_FREE_BYTES:
             raise StartError(
                 f"the disk of {self.root} has {free // 2**20} MiB free and at least "
@@ -125,6 +134,7 @@ class RunStatus:
     children: list[ChildStatus] = field(default_factory=list)
     sweep: dict[str, Any] | None = None
     first_pass_s: float | None = None
+    disk_free_bytes: int | None = None
     ready: bool = False
 
     def write(self, path: Path) -> None:
@@ -159,6 +169,32 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def end_leftovers(state: StateDir) -> list[int]:
+    """Kill children that an earlier parent left behind (stopped ones survive its death); call it under the lock.
+
+    Only processes named in the old run file whose command line names this state directory are touched.
+
+    Returns:
+        The pids that were killed.
+    """
+    try:
+        children = json.loads(state.run_file.read_text())["children"]
+        pids = [int(child["pid"]) for child in children if child.get("pid")]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    killed = []
+    for pid in pids:
+        try:
+            process = psutil.Process(pid)
+            if any(str(state.root) in argument for argument in process.cmdline()):
+                process.kill()
+                process.wait(5.0)
+                killed.append(pid)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.TimeoutExpired):
+            continue
+    return killed
 
 
 def utc_now() -> str:

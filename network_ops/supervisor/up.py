@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from network_ops.supervisor.children import Child
 from network_ops.supervisor.errors import StartError
 from network_ops.supervisor.parts import Options, specs, url
 from network_ops.supervisor.ports import check_free
-from network_ops.supervisor.state import RunStatus, utc_now
+from network_ops.supervisor.state import LOW_FREE_BYTES, RunStatus, end_leftovers, utc_now
 
 SITES_SCRAPED_QUERY = 'count(count by (site) (up{job="snmp"} == 1))'
 SWEEP_PATIENCE_S = 90.0
@@ -31,7 +32,8 @@ FIRST_PASS_PATIENCE_S = 180.0
 
 def say(text: str, *, end: str = "\n") -> None:
     """Progress for the person at the terminal, on standard error."""
-    print(text, end=end, file=sys.stderr, flush=True)  # noqa: T201 - this is the terminal's progress
+    with contextlib.suppress(OSError):  # nobody may be reading any more: that ends nothing
+        print(text, end=end, file=sys.stderr, flush=True)  # noqa: T201 - this is the terminal's progress
 
 
 def render_monitoring(options: Options, inv: inventory.Inventory, mail: monitoring.Mail | None) -> None:
@@ -71,6 +73,8 @@ async def run(options: Options, mail: monitoring.Mail | None = None) -> None:
     children_specs = specs(options)
     options.state.prepare()
     with options.state.locked():
+        for pid in end_leftovers(options.state):
+            say(f"ended process {pid}, which an earlier NOC on this directory had left behind")
         check_free(options.ports)
         render_monitoring(options, inv, mail)
         say(
@@ -106,7 +110,8 @@ async def run(options: Options, mail: monitoring.Mail | None = None) -> None:
                 for task in (main, stopping):
                     task.cancel()
                 await asyncio.gather(*(child.stop() for child in reversed(children)))
-                options.state.run_file.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    options.state.run_file.unlink(missing_ok=True)
                 say("every process has ended.")
 
 
@@ -114,11 +119,10 @@ async def _start_and_watch(
     options: Options,
     children: list[Child],
     status: RunStatus,
-    save: Any,
+    save: Callable[[], None],
     client: httpx.AsyncClient,
     began: float,
 ) -> None:
-    token = options.state.token_file.read_text().strip()
     save()
     for child in children:
         since = time.monotonic()
@@ -130,16 +134,28 @@ async def _start_and_watch(
         f"  Start-up sweep: {sweep['sites_full']} of {sweep['sites']} sites, {sweep['full']} of {sweep['targets']} "
         f"devices answered in full after {sweep['seconds']:.1f} s"
     )
+    _name_the_silent(sweep)
     status.ready = True
     save()
     say(f"\n  Console: {url(options, 'console')}/   (after {time.monotonic() - began:.0f} s; Ctrl-C stops everything)")
     _hints(options)
-    housekeeping = asyncio.create_task(_housekeeping(children))
+    housekeeping = asyncio.create_task(_housekeeping(options, children, status, save))
     try:
-        await _first_pass(options, client, status, save, token)
+        await _first_pass(options, client, status, save)
         await asyncio.Event().wait()
     finally:
         housekeeping.cancel()
+
+
+def _name_the_silent(sweep: dict[str, Any]) -> None:
+    silent = list(sweep.get("unanswered") or ())
+    if silent:
+        more = f" and {len(silent) - 5} more" if len(silent) > 5 else ""
+        say(f"  No SNMP answer yet from: {', '.join(silent[:5])}{more}")
+    if silent and len(silent) == sweep["targets"]:
+        say(
+            "  None answers: suspect the credentials (auth in devices.csv), an access list or the path."
+        )
 
 
 def _hints(options: Options) -> None:
@@ -172,10 +188,12 @@ async def _sweep(options: Options, client: httpx.AsyncClient) -> dict[str, Any]:
     return latest
 
 
-async def _first_pass(options: Options, client: httpx.AsyncClient, status: RunStatus, save: Any, token: str) -> None:
+async def _first_pass(
+    options: Options, client: httpx.AsyncClient, status: RunStatus, save: Callable[[], None], token: str
+) -> None:
     """Say when Prometheus has scraped every site once, shown apart from the sweep."""
     began = time.monotonic()
-    wanted = int((status.sweep or {}).get("sites_full", 0))
+    wanted = int((status.sweep or {}).get("sites", 0))
     seen = 0
     while time.monotonic() - began < FIRST_PASS_PATIENCE_S:
         with contextlib.suppress(httpx.HTTPError, ValueError, LookupError):
@@ -189,12 +207,23 @@ async def _first_pass(options: Options, client: httpx.AsyncClient, status: RunSt
             say(f"  Prometheus' first full pass: {seen} sites after {status.first_pass_s:.0f} s")
             return
         await asyncio.sleep(1.0)
-    say(f"  Prometheus has scraped {seen} of {wanted} sites after {FIRST_PASS_PATIENCE_S:.0f} s: see the health strip")
+    say(
+        f"  Prometheus has had answers from {seen} of {wanted} sites in {FIRST_PASS_PATIENCE_S:.0f} s; the rest is mute"
+    )
 
 
-async def _housekeeping(children: list[Child]) -> None:
+async def _housekeeping(options: Options, children: list[Child], status: RunStatus, save: Callable[[], None]) -> None:
+    """Every five seconds: room on the disk (said loudly when it ends), logs bounded."""
+    low = False
     while True:
-        await asyncio.sleep(60.0)
+        with contextlib.suppress(OSError):
+            status.disk_free_bytes = options.state.free_bytes()
+            was, low = low, status.disk_free_bytes < LOW_FREE_BYTES
+            if low and not was:
+                free = status.disk_free_bytes // 2**20
+                say(f"  ! the disk of {options.state.root} has {free} MiB left: free some, or alerting will stop")
+        save()
         for child in children:
             with contextlib.suppress(OSError):
                 child.trim_running_log()
+        await asyncio.sleep(5.0)

@@ -35,7 +35,7 @@ def run(*command: str, cwd: Path = RULES) -> None:
 
 
 def test_there_are_rules() -> None:
-    assert SUBJECTS == ["bgp", "devices", "interfaces", "monitoring", "quality", "reachability"]
+    assert SUBJECTS == ["bgp", "devices", "flapping", "interfaces", "monitoring", "quality", "reachability"]
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
@@ -83,11 +83,12 @@ def test_an_alert_carries_its_labels_and_texts(rule: dict[str, Any]) -> None:
 def test_the_alerts_and_recorded_series_are_those_agreed() -> None:
     assert {rule["alert"] for rule in alerts()} == {
         "SiteDown", "CircuitDown", "CircuitDegraded", "CarrierOutage", "HubIsolated", "AllHubsIsolated", "AgentSilent",
-        "DeviceDown", "BgpSessionDown", "InterfaceSaturated", "MonitoringBlind", "Watchdog",
+        "DeviceDown", "BgpSessionDown", "InterfaceSaturated", "CircuitFlapping", "MonitoringBlind", "SnmpBlind",
+        "Watchdog",
     }  # fmt: skip
     assert {rule["record"] for rule in rules("reachability") if "record" in rule} == {
         "wan:circuit_up", "wan:site_up", "wan:site_circuits_up:ratio", "wan:carrier_circuits_up:ratio",
-        "wan:hub_sessions_up:ratio",
+        "wan:hub_sessions_up:ratio", "wan:best_hub_sessions_up:ratio",
     }  # fmt: skip
 
 

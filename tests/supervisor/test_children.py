@@ -113,3 +113,45 @@ asyncio.run(main())
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline, "the child outlived its parent"
         time.sleep(0.05)
+
+
+async def test_a_child_that_cannot_be_started_again_is_tried_until_it_can(tmp_path: Path) -> None:
+    program = tmp_path / "part.py"
+    program.write_text(f"#!{sys.executable}\n{SERVER}")
+    program.chmod(0o755)
+    child = Child(spec(tmp_path, str(program)), lambda: None)
+    async with httpx.AsyncClient() as client:
+        await child.start(client)
+        try:
+            first = child.status.pid
+            assert first is not None
+            program.rename(tmp_path / "being-upgraded.py")
+            os.kill(first, signal.SIGKILL)
+            await asyncio.sleep(2.0)
+            assert child.status.state == "restarting"
+            (tmp_path / "being-upgraded.py").rename(program)
+            deadline = time.monotonic() + 8.0
+            while not (await answers(client, child)):
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.1)
+        finally:
+            await child.stop()
+
+
+async def test_a_child_that_hangs_is_killed_and_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("network_ops.supervisor.children.HEALTH_INTERVAL_S", 0.3)
+    monkeypatch.setattr("network_ops.supervisor.children.HEALTH_TIMEOUT_S", 0.3)
+    child = Child(spec(tmp_path, sys.executable, "-c", SERVER), lambda: None)
+    async with httpx.AsyncClient() as client:
+        await child.start(client)
+        try:
+            first = child.status.pid
+            assert first is not None
+            os.kill(first, signal.SIGSTOP)
+            deadline = time.monotonic() + 8.0
+            while child.status.pid == first or not (await answers(client, child)):
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.1)
+            assert child.status.restarts == 1
+        finally:
+            await child.stop()

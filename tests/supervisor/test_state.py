@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from network_ops.supervisor.children import restart_delay
 from network_ops.supervisor.errors import GuardError, StartError
 from network_ops.supervisor.ports import DEFAULT_PORTS, check_free, free_ports, parse_ports
-from network_ops.supervisor.state import ChildStatus, RunStatus, StateDir, read_run_file
+from network_ops.supervisor.state import ChildStatus, RunStatus, StateDir, end_leftovers, read_run_file
 
 
 def test_a_second_noc_on_the_same_directory_is_refused_with_the_owner_named(tmp_path: Path) -> None:
@@ -92,3 +96,32 @@ def test_restarts_come_within_five_seconds_however_often() -> None:
     assert delays[0] == 0.5
     assert delays == sorted(delays)
     assert max(delays) < 5.0
+
+
+def test_what_a_killed_parent_left_behind_is_ended_and_nothing_else(tmp_path: Path) -> None:
+    state = StateDir(tmp_path)
+    state.prepare()
+    idle = "import time; time.sleep(60)"
+    with (
+        subprocess.Popen([sys.executable, "-c", idle, f"--token-file={state.token_file}"]) as ours,
+        subprocess.Popen([sys.executable, "-c", idle]) as stranger,
+    ):
+        try:
+            os.kill(ours.pid, signal.SIGSTOP)
+            children = [ChildStatus("probes", "u", ours.pid), ChildStatus("snmp", "u", stranger.pid)]
+            RunStatus(1, "t", "simulated", "i", children).write(state.run_file)
+            assert end_leftovers(state) == [ours.pid]
+            assert not psutil.pid_exists(ours.pid)
+            assert stranger.poll() is None
+        finally:
+            ours.kill()
+            stranger.kill()
+
+
+def test_an_empty_token_file_is_filled_again_and_the_directory_is_private(tmp_path: Path) -> None:
+    state = StateDir(tmp_path / "s")
+    state.prepare()
+    state.token_file.write_text("\n")
+    state.prepare()
+    assert len(state.token_file.read_text().strip()) >= 32
+    assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o700

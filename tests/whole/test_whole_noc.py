@@ -17,6 +17,7 @@ import httpx
 import psutil
 import pytest
 import pytest_asyncio
+from conftest import cut_inventory
 
 import inventory
 from network_ops.supervisor.ports import free_ports
@@ -218,3 +219,30 @@ async def test_ctrl_c_leaves_no_process_behind(small_inventory: Path, tmp_path: 
     left = [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
     assert left == []
     assert not (tmp_path / "run.json").exists()
+
+
+async def test_the_real_network_mode_starts_and_says_that_nothing_answers(tmp_path: Path) -> None:
+    """Ten sites whose addresses are on loopback, where no device is: the NOC runs and tells the truth."""
+    tables = cut_inventory(tmp_path / "inventory", 10)
+    _move_addresses_to_loopback(tables)
+    command = (*NOC, "up", "--twin", "none", "--free-ports", "--state-dir", str(tmp_path / "s"))
+    with subprocess.Popen((*command, "--inventory", str(tables)), stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = ""
+        while "Console: http" not in said:
+            line = await asyncio.to_thread(process.stderr.readline)
+            assert line, f"it ended: {said}"
+            said += line
+        process.send_signal(signal.SIGINT)
+        said += await asyncio.to_thread(process.stderr.read)
+        assert process.wait() == 0
+    assert "on the REAL network" in said
+    assert "Start-up sweep: 0 of 10 sites" in said
+    assert "suspect the credentials" in said
+
+
+def _move_addresses_to_loopback(tables: Path) -> None:
+    """10.x.y.z becomes 127.x.y.z in every table, so that no packet of this test can leave the machine."""
+    for name in ("sites.csv", "circuits.csv", "devices.csv", "hubs.yaml", "regions.yaml"):
+        path = tables / name
+        path.write_text(re.sub(r"\b10\.(\d+\.\d+\.\d+)", r"127.\1", path.read_text()))
