@@ -153,9 +153,7 @@ def _name_the_silent(sweep: dict[str, Any]) -> None:
         more = f" and {len(silent) - 5} more" if len(silent) > 5 else ""
         say(f"  No SNMP answer yet from: {', '.join(silent[:5])}{more}")
     if silent and len(silent) == sweep["targets"]:
-        say(
-            "  None answers: suspect the credentials (auth in devices.csv), an access list or the path."
-        )
+        say("  None answers: suspect the credentials (auth in devices.csv), an access list or the path.")
 
 
 def _hints(options: Options) -> None:
@@ -188,9 +186,7 @@ async def _sweep(options: Options, client: httpx.AsyncClient) -> dict[str, Any]:
     return latest
 
 
-async def _first_pass(
-    options: Options, client: httpx.AsyncClient, status: RunStatus, save: Callable[[], None], token: str
-) -> None:
+async def _first_pass(options: Options, client: httpx.AsyncClient, status: RunStatus, save: Callable[[], None]) -> None:
     """Say when Prometheus has scraped every site once, shown apart from the sweep."""
     began = time.monotonic()
     wanted = int((status.sweep or {}).get("sites", 0))
