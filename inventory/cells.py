@@ -22,7 +22,6 @@ from inventory.tables import Row, Table
 T = TypeVar("T")
 
 ID_PATTERN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
-ASSIGN_REMEDY = "run `noc inventory assign` to fill it"
 NOWHERE = ip_network("0.0.0.0/32")
 
 

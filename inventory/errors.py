@@ -6,10 +6,11 @@ carries all problems found at once, because a person who imports 594 sites wants
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 SHOWN = 20
+ASSIGN_REMEDY = "run `noc inventory assign` to fill it"  # of an empty cell that is a decision or an estimate
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,6 +28,28 @@ class Problem:
         cell = f"{place}: {self.column}" if self.column else place
         return f"{cell}: {self.message}; {self.remedy}"
 
+    @property
+    def is_left_to_assign(self) -> bool:
+        """True for an empty cell that `noc inventory assign` fills."""
+        return self.remedy == ASSIGN_REMEDY
+
+
+def report(problems: Sequence[Problem]) -> list[str]:
+    """The problems as lines for a person: faults first, then one line per column with cells left to `assign`.
+
+    Tables without their decisions have hundreds of such cells, which would bury the faults that need a person.
+    """
+    columns: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        if problem.is_left_to_assign:
+            columns.setdefault((problem.file, problem.column), []).append(problem)
+    lines = [str(p) for p in problems if not p.is_left_to_assign]
+    for (file, column), cells in columns.items():
+        first = cells[0]
+        several = f"{file}: {column}: {len(cells)} cells are empty, the first on line {first.line}"
+        lines.append(str(first) if len(cells) == 1 else f"{several}; run `noc inventory assign` to fill them")
+    return lines
+
 
 class InventoryError(Exception):
     """The tables, a query or an operation on them cannot be used as they stand.
@@ -38,9 +61,10 @@ class InventoryError(Exception):
     def __init__(self, summary: str, problems: Iterable[Problem] = ()) -> None:
         self.summary = summary
         self.problems = tuple(problems)
-        lines = [summary, *(f"  {p}" for p in self.problems[:SHOWN])]
-        if len(self.problems) > SHOWN:
-            lines.append(f"  ... and {len(self.problems) - SHOWN} more")
+        told = report(self.problems)
+        lines = [summary, *(f"  {line}" for line in told[:SHOWN])]
+        if len(told) > SHOWN:
+            lines.append(f"  ... and {len(told) - SHOWN} more")
         super().__init__("\n".join(lines))
 
 

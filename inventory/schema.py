@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from inventory import models
-from inventory.cells import ASSIGN_REMEDY, Cells
+from inventory.cells import Cells
+from inventory.errors import ASSIGN_REMEDY
 from inventory.models import CircuitRole
 
 MEGA = 1_000_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -134,6 +134,17 @@ def with_cells(table: Table, changes: Mapping[int, Mapping[str, str]]) -> str:
         cells = {**row.cells, **changes[number]}
         csv.writer(out, lineterminator=ending).writerow([cells[c] for c in table.columns])
         lines[row.line - 1 : row.end] = [out.getvalue()]
+    return "".join(lines)
+
+
+def with_only(table: Table, ids: Collection[str]) -> str:
+    """The text of a table with only the rows of `ids`; header, comments and kept rows stay as they are."""
+    lines = list(io.StringIO(table.text, newline=""))
+    starts = [row.line - 1 for row in table.rows]
+    ends = [row.end or following for row, following in zip(table.rows, [*starts[1:], len(lines)], strict=True)]
+    for row, start, end in reversed(list(zip(table.rows, starts, ends, strict=True))):
+        if row.cells["id"] not in ids:
+            del lines[start:end]
     return "".join(lines)
 
 

@@ -10,16 +10,18 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from inventory import schema
 from inventory.assignment import Change, decide, split
-from inventory.cells import ASSIGN_REMEDY
 from inventory.errors import InventoryError
-from inventory.loader import examine, packaged_tables, read_table
+from inventory.loader import examine, load, packaged_tables, read_table
+from inventory.models import Site
 from inventory.schema import TABLE_FILES
+from inventory.selectors import restrict
+from inventory.subset import Subset, subset
 from inventory.tables import COMMIT_DIRECTORY, Table, table_path, with_cells
 
 # Tables that say how things are called and measured rather than what one's own network consists of.
@@ -53,7 +55,7 @@ def assign(directory: Path, *, dry_run: bool = False) -> Assigned:
             would be faulty (a limit exceeded); nothing has been written then.
     """
     found, problems = examine(directory)
-    blocking = [p for p in problems if p.remedy != ASSIGN_REMEDY]
+    blocking = [p for p in problems if not p.is_left_to_assign]
     if blocking:
         raise InventoryError("put these right first, then assign fills the empty cells:", blocking)
     tables = _raw_tables(directory)
@@ -97,9 +99,7 @@ def export_csv(directory: Path, target: Path) -> tuple[str, ...]:
         InventoryError: `target` holds tables already, or cannot be written.
     """
     contents = current_tables(directory)
-    present = [f for f in TABLE_FILES if (target / f).exists()]
-    if present:
-        raise InventoryError(f"{target} already holds {present[0]}; name an empty folder")
+    _refuse_tables_in(target)
     try:
         target.mkdir(parents=True, exist_ok=True)
         for file, content in contents.items():
@@ -107,6 +107,26 @@ def export_csv(directory: Path, target: Path) -> tuple[str, ...]:
     except OSError as error:
         raise InventoryError(f"cannot write {target}: {error.strerror}; name another folder") from error
     return tuple(contents)
+
+
+def export_sites(directory: Path, target: Path, sites: Iterable[Site]) -> Subset:
+    """Write the tables of `directory`, cut down to `sites`, to the folder `target`: a start of one's own.
+
+    Raises:
+        InventoryError: there is no site, `target` holds tables already or cannot be written, or the tables of
+            `directory` are faulty; nothing has been written then.
+    """
+    _refuse_tables_in(target)
+    found = subset(restrict(load(directory), sites), _raw_tables(directory))
+    contents = current_tables(directory) | {f: text.encode() for f, text in found.texts.items()}
+    _make_current(target, contents, "cut down to these sites the inventory", dry_run=False)
+    return found
+
+
+def _refuse_tables_in(target: Path) -> None:
+    present = [f for f in TABLE_FILES if (target / f).exists()]
+    if present:
+        raise InventoryError(f"{target} already holds {present[0]}; name an empty folder")
 
 
 def current_tables(directory: Path) -> dict[str, bytes]:

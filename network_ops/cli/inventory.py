@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
@@ -17,8 +17,8 @@ from typing import Concatenate, ParamSpec
 import click
 
 import inventory
-from inventory.errors import InventoryError, Problem
-from inventory.models import Inventory, Site
+from inventory.errors import InventoryError, report
+from inventory.models import Circuit, Inventory, Site
 
 P = ParamSpec("P")
 
@@ -63,17 +63,23 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-@cli.command()
+@cli.command(short_help="Check all tables: every fault with its place and remedy.")
 @_verb
 def validate(directory: Path, as_json: bool) -> None:
-    """Check all tables; every fault with file, line, column and remedy (exit 2 if there is one)."""
+    """Check all tables; every fault with file, line, column and remedy (exit 2 if there is one).
+
+    Empty cells that `assign` fills come last, a line per column with their count; --json lists every cell.
+    """
     found, problems = inventory.examine(directory)
     if found is None:
         if as_json:
             _print_json({"valid": False, "problems": [asdict(p) for p in problems]})
         else:
-            _print_problems(problems)
-        _say(f"noc inventory: {len(problems)} problem(s) in {directory}")
+            for line in report(problems):
+                print(line)
+        empty = sum(p.is_left_to_assign for p in problems)
+        left = f", {empty} of them empty cells that `noc inventory assign` fills" if empty else ""
+        _say(f"noc inventory: {len(problems)} problem(s) in {directory}{left}")
         sys.exit(EXIT_BAD_INPUT)
     counts = {"sites": len(found.sites), "circuits": len(found.circuits), "sessions": len(found.sessions)}
     counts |= {"devices": len(found.devices), "carriers": len(found.carriers)}
@@ -85,16 +91,11 @@ def validate(directory: Path, as_json: bool) -> None:
         _say(f"{directory}: valid; {text}; preferred hubs {_split_text(split)}")
 
 
-def _print_problems(problems: Sequence[Problem]) -> None:
-    for problem in problems:
-        print(problem)
-
-
 def _split_text(split: Mapping[str, int]) -> str:
     return " / ".join(f"{hub} {count}" for hub, count in split.items())
 
 
-@cli.command()
+@cli.command(short_help="Fill empty cells (hub, shard, addresses); move nothing.")
 @click.option("--dry-run", is_flag=True, help="Show what would be filled and write nothing (exit 3 if anything).")
 @_verb
 def assign(directory: Path, as_json: bool, dry_run: bool) -> None:
@@ -116,11 +117,14 @@ def assign(directory: Path, as_json: bool, dry_run: bool) -> None:
         sys.exit(EXIT_DIFFERENCE)
 
 
-@cli.command(name="list")
+@cli.command(name="list", short_help="List the sites that match a query.")
 @click.argument("query", nargs=-1)
 @_verb
 def list_sites(directory: Path, as_json: bool, query: tuple[str, ...]) -> None:
-    """List the sites that match QUERY: region=africa tier<=2 carrier=geo-* (AND; = != <= >= < >, globs, a,b)."""
+    """List the sites that match QUERY: region=africa tier<=2 carrier=geo-* (AND; = != <= >= < >, globs, a,b).
+
+    A region, carrier, kind, ... that does not exist is an error; a glob that matches nothing is not.
+    """
     inv = inventory.load(directory)
     sites = inventory.select(inv, " ".join(query))
     if as_json:
@@ -140,20 +144,22 @@ def _site_json(inv: Inventory, site: Site) -> dict[str, object]:
     return found
 
 
-@cli.command()
+@cli.command(short_help="Show one site: circuits, carriers, sessions, devices.")
 @click.argument("site")
 @_verb
 def show(directory: Path, as_json: bool, site: str) -> None:
-    """Show one SITE: its circuits, sessions and devices."""
+    """Show one SITE: its circuits with their carriers' contacts, its sessions and devices."""
     inv = inventory.load(directory)
     matching = inventory.select(inv, site)
     if len(matching) != 1:
         raise InventoryError(f"{len(matching)} sites match '{site}'; name one, `noc inventory list` shows them")
     found = matching[0]
+    region = inv.regions[found.region]
     circuits, sessions = inv.circuits_of[found.id], inventory.sessions_of(inv, found.id)
     if as_json:
         details = _site_json(inv, found)
-        details["circuits"] = [asdict(c) for c in circuits]
+        details["technology_centre"] = region.technology_centre
+        details["circuits"] = [_circuit_json(inv, c) for c in circuits]
         details["sessions"] = [
             {"id": s.id, "hub_address": s.hub_address, "site_address": s.site_address, "rtt_ms": s.rtt_ms}
             for s in sessions
@@ -166,20 +172,29 @@ def show(directory: Path, as_json: bool, site: str) -> None:
         return
     print(f"{found.id}  {found.name}")
     print(f"  {found.city}, {found.country}  {found.latitude:.3f} {found.longitude:.3f}  {found.timezone}")
-    print(f"  {found.kind}, tier {found.tier}, region {found.region}, shard {found.shard}")
+    print(f"  {found.kind}, tier {found.tier}, shard {found.shard}")
+    print(f"  region {region.id} ({region.name}), technology centre {region.technology_centre}")
     print(f"  hub {found.preferred_hub}, standby {found.standby_hub}; desk {found.desk}, service level {found.sla}")
     print(f"  prefixes {' '.join(map(str, found.prefixes))}")
     for c in circuits:
         rate = f"{c.rate_down_bps / 1e6:g}/{c.rate_up_bps / 1e6:g} Mbit/s"
-        print(f"  circuit {c.id}  {c.role}, {c.kind} by {c.carrier}, {rate}, port {c.interface}")
+        carrier = inv.carriers[c.carrier]
+        print(f"  circuit {c.id}  {c.role}, {c.kind}, {rate}, port {c.interface}")
+        print(f"    by {carrier.name} ({carrier.id}), contact {carrier.contact or 'not in carriers.csv'}")
     for s in sessions:
         print(f"  session {s.id}  {s.site_address} to {s.hub_address}, {s.rtt_ms:g} ms")
     for d in inv.devices_of[found.id]:
-        ports = len(inventory.interfaces(inv, d))
-        print(f"  device {d.id}  {d.role} {d.model}, {d.address}, {ports} interfaces, until {d.end_of_support}")
+        count = len(inventory.interfaces(inv, d))
+        ports = "1 interface" if count == 1 else f"{count} interfaces"
+        print(f"  device {d.id}  {d.role} {d.model}, {d.address}, auth {d.auth}, {ports}, until {d.end_of_support}")
 
 
-@cli.command()
+def _circuit_json(inv: Inventory, circuit: Circuit) -> dict[str, object]:
+    carrier = inv.carriers[circuit.carrier]
+    return asdict(circuit) | {"carrier_name": carrier.name, "carrier_contact": carrier.contact}
+
+
+@cli.command(short_help="Print what needs what: a tree, JSON or Graphviz.")
 @click.argument("query", nargs=-1)
 @click.option("--dot", is_flag=True, help="Print Graphviz' language.")
 @_verb
@@ -197,7 +212,7 @@ def graph(directory: Path, as_json: bool, query: tuple[str, ...], dot: bool) -> 
         print(as_dot(found) if dot else as_text(found), end="")
 
 
-@cli.command(name="import")
+@cli.command(name="import", short_help="Replace tables by those of a folder, all or none.")
 @click.argument("source", type=click.Choice(["csv"]))
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Check the tables together and write nothing.")
@@ -216,7 +231,7 @@ def import_(directory: Path, as_json: bool, source: str, folder: Path, dry_run: 
             _say(f"{why}: {', '.join(names)}")
 
 
-@cli.command()
+@cli.command(short_help="Targets, Ansible inventory, tables of all or some sites.")
 @click.argument("what", type=click.Choice(["prometheus", "ansible", "csv"]))
 @click.argument("query", nargs=-1)
 @click.option("--probes", is_flag=True, help="prometheus: targets of the prober, not of the SNMP exporter.")
@@ -232,19 +247,17 @@ def export(
     interval: float | None,
     to: Path | None,
 ) -> None:
-    """Print the inventory as Prometheus targets or Ansible inventory (JSON), or write the tables as they are."""
-    from inventory.transfer import export_csv
+    """Print the inventory as Prometheus targets or Ansible inventory (JSON), or write tables to a folder.
 
-    if what == "csv":
-        if to is None or query:
-            raise click.UsageError("export csv writes whole tables to a folder: add --to FOLDER and no query")
-        inventory.load(directory)
-        files = export_csv(directory, to)
-        if as_json:
-            _print_json({"folder": str(to), "files": files})
-        _say(f"wrote {len(files)} tables to {to}")
-        return
+    Without QUERY `csv` copies the tables byte for byte. With one it writes an inventory of the matching sites alone:
+    their circuits, devices, carriers and regions - a start for tables of your own.
+    """
     inv = inventory.load(directory)
+    if what == "csv":
+        if to is None:
+            raise click.UsageError("export csv writes tables to a folder: add --to FOLDER")
+        _export_tables(directory, to, inventory.select(inv, " ".join(query)) if query else None, as_json)
+        return
     if query:
         inv = inventory.restrict(inv, inventory.select(inv, " ".join(query)))
     if what == "ansible":
@@ -253,3 +266,27 @@ def export(
         _print_json(inventory.views.probe_targets(inv))
     else:
         _print_json(inventory.views.snmp_targets(inv, interval_s=interval))
+
+
+def _export_tables(directory: Path, to: Path, sites: list[Site] | None, as_json: bool) -> None:
+    """Write all tables as they are, or with `sites` an inventory of these alone."""
+    from inventory.transfer import current_tables, export_csv, export_sites
+
+    if sites is None:
+        files = export_csv(directory, to)
+        if as_json:
+            _print_json({"folder": str(to), "files": files})
+        _say(f"wrote {len(files)} tables to {to}")
+        return
+    done = export_sites(directory, to, sites)
+    if as_json:
+        files = tuple(current_tables(to))
+        centres = [asdict(s) for s in done.stand_ins]
+        _print_json({"folder": str(to), "files": files, "sites": [s.id for s in sites], "stand_ins": centres})
+    _say(f"wrote tables of {len(sites)} sites to {to}")
+    if done.stand_ins:
+        changed = ", ".join(f"{s.site} for {s.region} (was {s.centre})" for s in done.stand_ins)
+        _say(
+            "warning: technology centres that are not among these sites were replaced by the region's largest that "
+            f"is: {changed}; correct technology_centre in regions.yaml if another is right"
+        )

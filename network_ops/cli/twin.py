@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def run(
 def _endpoint(text: str) -> tuple[str, int]:
     """Host and port of HOST:PORT; loopback only, because the control API breaks networks."""
     host, _, port = text.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:
+    if not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
         raise click.BadParameter(f"'{text}' is not HOST:PORT", param_hint="--control")
     if host != "localhost" and not host.startswith("127."):
         raise click.BadParameter(f"'{host}' is not a loopback address", param_hint="--control")

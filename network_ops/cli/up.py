@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -58,8 +59,7 @@ def cli(
     from network_ops.supervisor import ports as port_table
     from network_ops.supervisor.state import StateDir
 
-    if bool(smtp) != bool(mail_to):
-        raise click.UsageError("--smtp and --mail-to go together")
+    _check(smtp, mail_to, retention, snmp_config)
     kind: parts.TwinKind = "simulated" if twin == "simulated" else "none"
     names = parts.part_names(kind)
     try:
@@ -77,3 +77,27 @@ def cli(
     except StartError as error:
         print(f"noc up: {error}", file=sys.stderr)
         sys.exit(error.code)
+
+
+def _check(smtp: str | None, mail_to: str | None, retention: str, snmp_config: Path | None) -> None:
+    """Refuse before anything starts what a child would refuse later, in its own words.
+
+    Raises:
+        click.UsageError: names the option and what it should look like.
+    """
+    if bool(smtp) != bool(mail_to):
+        raise click.UsageError("--smtp and --mail-to go together")
+    if smtp and not re.fullmatch(r"\[?[\w.:-]+\]?:\d{1,5}", smtp, re.ASCII):
+        raise click.UsageError(f"--smtp {smtp!r} is not HOST:PORT, for instance mail.example.org:25")
+    if mail_to and "@" not in mail_to:
+        raise click.UsageError(f"--mail-to {mail_to!r} is not an address")
+    if not re.fullmatch(r"\d+[smhdwy]", retention, re.ASCII):
+        raise click.UsageError(f"--retention {retention!r} is not a time such as 36h, 15d or 1y")
+    if snmp_config is not None:
+        from exporters.common.errors import BadInput
+        from exporters.snmp.loader import load
+
+        try:
+            load([snmp_config])
+        except BadInput as error:
+            raise click.UsageError(f"--snmp-config: {error}") from error

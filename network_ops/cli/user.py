@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,11 +50,11 @@ def _database_option(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextmanager
-def _database(url: str) -> Iterator[Database]:
+def _database(url: str, must_exist: bool = False) -> Iterator[Database]:
     from network_ops.noc.store.database import open_database
 
     try:
-        database = open_database(url)
+        database = open_database(url, must_exist)
         try:
             yield database
         finally:
@@ -134,3 +135,66 @@ def show(url: str, as_json: bool) -> None:
         return
     for account in found:
         click.echo(f"{account.name:<24} {account.role:<14} {'disabled' if account.disabled_at else 'active'}")
+
+
+@cli.command("audit")
+@click.option("--verify", "check", is_flag=True, help="Check the chain of hashes instead of listing; 3 = it is broken.")
+@click.option(
+    "--head", metavar="HASH", default="", help="With --verify: a head noted earlier, which must still be there."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_database_option
+def trail(url: str, check: bool, head: str, as_json: bool) -> None:
+    """Show who did what in the console, or check that nobody changed that record.
+
+    Each entry carries the hash of the one before. Note the head that --verify prints somewhere else, on paper or in
+    another system: shown again with --head it proves that no later hand has cut off or rewritten what was there.
+    """
+    if head and not check:
+        raise click.UsageError("--head goes with --verify")
+    if head and not re.fullmatch("[0-9a-f]{64}", head):
+        raise click.UsageError("--head is a hash of 64 hexadecimal digits, as --verify prints it")
+    with _database(url, must_exist=True) as database:
+        if check:
+            _verify(database, head, as_json)
+        else:
+            _list(database, as_json)
+
+
+def _list(database: Database, as_json: bool) -> None:
+    from network_ops.noc.store import audit
+
+    if as_json:
+        fields = ("id", "actor", "action", "subject", "detail", "peer", "previous_hash", "hash")
+        rows = [
+            {"at": row.at.isoformat(), **{name: getattr(row, name) for name in fields}}
+            for row in audit.entries(database)
+        ]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for row in audit.entries(database):
+        said = " ".join(json.dumps(text, ensure_ascii=False) for text in (row.subject, row.detail) if text)
+        line = f"{row.id:>6} {row.at:%Y-%m-%d %H:%M:%SZ} {row.actor:<20} {row.action:<18} {row.peer:<15} {said}"
+        # Names of refused logins are a stranger's words: none of them may steer the reader's terminal.
+        click.echo("".join(sign if sign.isprintable() else "?" for sign in line))
+
+
+def _verify(database: Database, noted: str, as_json: bool) -> None:
+    from network_ops.noc.store import audit
+
+    found = audit.verify(audit.entries(database), noted or audit.GENESIS)
+    lost = bool(noted) and found.noted_at is None
+    holds = found.broken_at is None and not lost
+    if as_json:
+        verdict = {"holds": holds, "rows": found.rows, "head": found.head, "broken_at": found.broken_at}
+        click.echo(json.dumps({**verdict, "noted_at": found.noted_at if noted else None}))
+    else:
+        click.echo(f"rows {found.rows}\nhead {found.head}")
+    if found.broken_at is not None:
+        click.echo(f"broken at entry {found.broken_at}: it or one before it was changed, added or removed", err=True)
+    elif lost:
+        click.echo("the noted head is gone: the end of the trail was cut off, or all of it written anew", err=True)
+    else:
+        click.echo("the chain holds" + ("" if noted else "; note rows and head elsewhere, for --head later"), err=True)
+    if not holds:
+        raise SystemExit(3)

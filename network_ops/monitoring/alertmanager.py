@@ -95,7 +95,7 @@ def _webhook(settings: Settings) -> Config:
     return {
         "url": settings.webhook_url or f"{settings.console_url.rstrip('/')}/hooks/alertmanager",
         "send_resolved": True,
-        "max_alerts": 0,
+        "max_alerts": 50,  # the console reads only that something changed; it asks for the list itself
         "http_config": {
             "authorization": {"type": "Bearer", "credentials_file": str(settings.token_file)},
             "follow_redirects": False,

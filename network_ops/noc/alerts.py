@@ -1,6 +1,7 @@
 """An alert as the console knows it: from Alertmanager's JSON to typed rows, where it belongs, and filters.
 
 Refuses answers that are not Alertmanager's API v2; unknown extra fields are ignored because newer releases add some.
+Texts are cut to a bounded length here, once, because each is drawn, searched and sent to every browser.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from network_ops.noc.errors import NonsenseError
 
 SEVERITIES = ("page", "warning", "info")
 WATCHDOG = "Watchdog"
+MOST_LABEL, MOST_ANNOTATION = 200, 2000
+"""Characters kept of a label and of an annotation."""
 _RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 _SCOPES = ("noc", "hub", "carrier", "site", "circuit", "session", "device")
 
@@ -68,8 +71,12 @@ class _Row(BaseModel):
 _ROWS = TypeAdapter(list[_Row])
 
 
+def _bounded(texts: Mapping[str, str], most: int) -> dict[str, str]:
+    return {name[:MOST_LABEL]: text if len(text) <= most else text[: most - 1] + "…" for name, text in texts.items()}
+
+
 def _alert(row: _Row) -> Alert:
-    labels, notes = row.labels, row.annotations
+    labels, notes = _bounded(row.labels, MOST_LABEL), _bounded(row.annotations, MOST_ANNOTATION)
     name = labels.get("alertname", "unnamed")
     scope = labels.get("scope") or next((s for s in reversed(_SCOPES) if s in labels), "noc")
     return Alert(
@@ -114,21 +121,30 @@ def parse_suppressed(body: bytes) -> tuple[Suppressed, ...]:
     )
 
 
-def order(alert: Alert) -> tuple[int, int, float, str]:
-    """Sort key: severity, then how much is hit, then the newest first."""
+def order(alert: Alert, where: Place) -> tuple[int, int, int, float, str]:
+    """Sort key: severity, then how much is hit, then the tier (1 is the largest site), then the newest first."""
     scope = _SCOPES.index(alert.scope) if alert.scope in _SCOPES else len(_SCOPES)
-    return (_RANK.get(alert.severity, len(_RANK)), scope, -alert.starts_at.timestamp(), alert.id)
+    tier = min(where.tiers, default=0)
+    return (_RANK.get(alert.severity, len(_RANK)), scope, tier, -alert.starts_at.timestamp(), alert.id)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an alert belongs: the site if it has one, and the regions, tiers and carriers it touches."""
+    """Where an alert belongs: the site if it has one, and the regions, tiers and carriers it touches.
+
+    `sites` are those it hits; none are named for alerts of the NOC itself.
+    """
 
     site: str = ""
     regions: frozenset[str] = field(default_factory=frozenset)
     tiers: frozenset[int] = field(default_factory=frozenset)
     carriers: frozenset[str] = field(default_factory=frozenset)
-    sites_hit: int = 0
+    sites: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def sites_hit(self) -> int:
+        """How many sites it hits."""
+        return len(self.sites)
 
 
 def place(alert: Alert, inventory: Inventory) -> Place:
@@ -139,7 +155,9 @@ def place(alert: Alert, inventory: Inventory) -> Place:
     site_id = labels.get("site") or (circuit.site if circuit else device.site if device else "")
     if site := inventory.sites.get(site_id):
         carriers = {circuit.carrier} if circuit else {c.carrier for c in inventory.circuits_of[site.id]}
-        return Place(site.id, frozenset({site.region}), frozenset({site.tier}), frozenset(carriers), 1)
+        return Place(
+            site.id, frozenset({site.region}), frozenset({site.tier}), frozenset(carriers), frozenset({site.id})
+        )
     if carrier := labels.get("carrier"):
         ids = {c.site for c in inventory.circuits.values() if c.carrier == carrier}
         carriers = {carrier}
@@ -154,7 +172,7 @@ def place(alert: Alert, inventory: Inventory) -> Place:
         frozenset(s.region for s in sites),
         frozenset(s.tier for s in sites),
         frozenset(carriers),
-        len(ids) if labels.get("carrier") or labels.get("hub") else 0,
+        frozenset(ids) if labels.get("carrier") or labels.get("hub") else frozenset(),
     )
 
 

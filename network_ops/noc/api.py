@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated
+from urllib.parse import quote
 
 import psutil
 from fastapi import APIRouter, Depends, Header, Request
@@ -12,8 +13,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from network_ops.noc.alerts import WATCHDOG
 from network_ops.noc.console import Console
-from network_ops.noc.discovery import Document
-from network_ops.noc.pages import MOST_COMMENT, Wanted, take
+from network_ops.noc.discovery import Discovery, Document
+from network_ops.noc.pages import MOST_COMMENT, Wanted, refuse_unknown, site_view, take
 from network_ops.noc.picture import OpenAlert
 from network_ops.noc.security import Acknowledger, Anyone, Reader, Refused, check_csrf, part
 from network_ops.noc.site_view import SiteView
@@ -89,6 +90,7 @@ class CircuitOut(BaseModel):
     role: str
     kind: str
     carrier: str
+    contact: str
     state: str
     in_bps: float | None
     out_bps: float | None
@@ -96,15 +98,29 @@ class CircuitOut(BaseModel):
 
 
 class DeviceOut(BaseModel):
-    """A device and whether it answers."""
+    """A device and whether it answers; `endpoint` is where it is polled when that is not its address."""
 
     id: str
     role: str
     model: str
+    address: str
+    endpoint: str
+    auth: str
     state: str
     word: str
     end_of_support: str
     support: str
+
+
+class HeldOut(BaseModel):
+    """An alert that is held back, and the open one that explains it; null = a silence, or it has just ended."""
+
+    id: str
+    name: str
+    severity: str
+    summary: str
+    cause: str | None
+    cause_summary: str | None
 
 
 class SiteDetailOut(SiteOut):
@@ -115,6 +131,7 @@ class SiteDetailOut(SiteOut):
     circuits: list[CircuitOut]
     devices: list[DeviceOut]
     open_alerts: list[AlertOut]
+    held_back: list[HeldOut]
     trouble: str
 
 
@@ -176,7 +193,7 @@ def alert_out(row: OpenAlert) -> AlertOut:
         summary=alert.summary,
         description=alert.description,
         action=alert.action,
-        runbook=f"/runbooks/{alert.name}",
+        runbook=f"/runbooks/{quote(alert.name, safe='')}",
         starts_at=alert.starts_at,
         confirmed=row.confirmed,
         sites_hit=row.place.sites_hit,
@@ -192,6 +209,7 @@ def router(console: Console) -> APIRouter:  # noqa: C901 - a table of routes
 
     @routes.get("/api/alerts", summary="Open alerts")
     async def alerts(visitor: Reader, wanted: Wanted) -> AlertsOut:
+        refuse_unknown(console, wanted.query())
         return AlertsOut(
             alerts=[alert_out(row) for row in picture.select(wanted)],
             suppressed=len(picture.suppressed),
@@ -232,11 +250,17 @@ def router(console: Console) -> APIRouter:  # noqa: C901 - a table of routes
     async def site(visitor: Reader, site_id: str) -> SiteDetailOut:
         if site_id not in inventory.sites:
             raise Refused(404, f"the inventory has no site {site_id}")
-        now = datetime.now(UTC)
-        view = await console.site_views.get(site_id, now.timestamp(), now.date())
-        detail = site_detail(view)
+        detail = site_detail(await site_view(console, site_id), console.discovery)
         rows = [alert_out(row) for row in picture.of_site(site_id)]
-        return SiteDetailOut.model_validate({**site_fields(site_id, alert_counts()), **detail, "open_alerts": rows})
+        held = [
+            HeldOut(
+                id=row.alert.id, name=row.alert.name, severity=row.alert.severity, summary=row.alert.summary,
+                cause=row.cause.id if row.cause else None, cause_summary=row.cause.summary if row.cause else None,
+            )
+            for row in picture.held_of_site(site_id)
+        ]  # fmt: skip
+        fields = site_fields(site_id, alert_counts())
+        return SiteDetailOut.model_validate({**fields, **detail, "open_alerts": rows, "held_back": held})
 
     @routes.get("/api/health", summary="Whether the NOC itself can see")
     async def health(visitor: Reader) -> HealthOut:
@@ -292,7 +316,7 @@ def targets(request: Request, document: Document) -> Response:
     return Response(document.body, media_type="application/json", headers=headers)
 
 
-def site_detail(view: SiteView) -> dict[str, object]:
+def site_detail(view: SiteView, discovery: Discovery) -> dict[str, object]:
     """The measured part of a site for the API."""
     return {
         "preferred_hub": view.site.preferred_hub,
@@ -301,6 +325,7 @@ def site_detail(view: SiteView) -> dict[str, object]:
         "circuits": [
             {
                 "id": c.circuit.id, "role": c.circuit.role, "kind": c.circuit.kind, "carrier": c.circuit.carrier,
+                "contact": c.contact,
                 "state": c.state, "in_bps": c.in_bps, "out_bps": c.out_bps,
                 "sessions": [
                     {
@@ -316,7 +341,8 @@ def site_detail(view: SiteView) -> dict[str, object]:
         "devices": [
             {
                 "id": d.device.id, "role": d.device.role, "model": d.device.model, "state": d.state, "word": d.word,
-                "end_of_support": d.device.end_of_support.isoformat(), "support": d.support,
+                "address": str(d.device.address), "endpoint": discovery.endpoint(d.device.address),
+                "auth": d.device.auth, "end_of_support": d.device.end_of_support.isoformat(), "support": d.support,
             }
             for d in view.devices
         ],

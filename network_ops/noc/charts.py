@@ -61,9 +61,13 @@ def ticks_of(start: float, end: float, parts: int = 4) -> tuple[str, ...]:
     return tuple(datetime.fromtimestamp(t, UTC).strftime("%H:%M") for t in times)
 
 
-def line_chart(lines: Sequence[Line], start: float, end: float, step_s: float) -> Chart:
-    """Draw lines over [start, end] seconds; a hole of more than two and a half steps stays a hole."""
-    top = nice_top(max((v for line in lines for _, v in line.samples if math.isfinite(v)), default=0.0))
+def line_chart(lines: Sequence[Line], start: float, end: float, step_s: float, least_top: float = 0.0) -> Chart:
+    """Draw lines over [start, end] seconds; a hole of more than two and a half steps stays a hole.
+
+    The scale ends at `least_top` or above, so that next to nothing is drawn as next to nothing.
+    """
+    highest = max((v for line in lines for _, v in line.samples if math.isfinite(v)), default=0.0)
+    top = nice_top(max(highest, least_top))
     paths = "".join(
         f'<path class="line line-{number % 6}" d="{_path(line.samples, start, end, top, step_s)}"/>'
         for number, line in enumerate(lines)
@@ -95,8 +99,8 @@ class Run:
     end: datetime
 
 
-def runs_of(samples: Sequence[Sample], step_s: float, words: dict[float, str]) -> tuple[Run, ...]:
-    """Join equal neighbouring samples into runs; what was not measured is "unknown"."""
+def runs_of(samples: Sequence[Sample], step_s: float, words: dict[float, str], last: float) -> tuple[Run, ...]:
+    """Join equal neighbouring samples into runs; what was not measured, up to the unix time `last`, is "unknown"."""
     runs: list[Run] = []
     for time, value in samples:
         state, at = words.get(value, "unknown"), datetime.fromtimestamp(time, UTC)
@@ -106,7 +110,21 @@ def runs_of(samples: Sequence[Sample], step_s: float, words: dict[float, str]) -
             runs[-1] = Run(state, runs[-1].start, at)
         else:
             runs.append(Run(state, runs[-1].end if runs else at, at))
+    if runs and last - runs[-1].end.timestamp() > 1.5 * step_s:
+        runs.append(Run("unknown", runs[-1].end, datetime.fromtimestamp(last, UTC)))
     return tuple(runs)
+
+
+def runs_until_now(runs: Sequence[Run], state: str, since: datetime, now: datetime) -> tuple[Run, ...]:
+    """The sampled runs brought to the state that is known now and the time at which it was first seen."""
+    if not runs:
+        return ()
+    last = runs[-1]
+    if last.state == state:
+        return (*runs[:-1], Run(state, last.start, now))
+    began = min(max(since, last.start), now)
+    kept = [Run(run.state, run.start, min(run.end, began)) for run in runs if run.start < began]
+    return (*kept, Run(state, began, now))
 
 
 def strip(runs: Sequence[Run], start: float, end: float) -> Markup:

@@ -27,7 +27,7 @@ from network_ops.noc.store import acknowledgements
 from network_ops.noc.store.database import Database
 from network_ops.noc.throttle import Throttle
 
-PANEL_ROWS, WALLBOARD_ROWS = 40, 8
+PANEL_ROWS, WALLBOARD_ROWS = 40, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _topics(console: Console) -> None:
         return console.templates.get_template(template).render(**values)
 
     live.topic("health", lambda: draw("_health.html", health=picture.health))
-    live.topic("counts", lambda: draw("_counts.html", overview=picture.overview()))
+    live.topic("counts", lambda: counts(console, ""))
     live.topic("regions", lambda: draw("_regions.html", regions=picture.regions(), chosen=""))
     live.topic("panel", lambda: panel(console, ""))
     live.topic(
@@ -112,6 +112,7 @@ def _topics(console: Console) -> None:
             hub_ratios=picture.reading.hub_sessions,
             banner=picture.health.banner,
             heard=picture.heard.alerts is not None,
+            blind=picture.health.blind,
         ),
     )
     # The list itself depends on each reader's filter: he is told that it changed and fetches his own.
@@ -128,4 +129,17 @@ def panel(console: Console, region: str) -> str:
         more=max(0, len(rows) - PANEL_ROWS),
         suppressed=len(picture.suppressed),
         heard=picture.heard.alerts is not None,
+        region=region,
+        blind=picture.health.blind,
+    )
+
+
+def counts(console: Console, region: str) -> str:
+    """The counts of sites over the map, of one region or of all, and the hubs in words."""
+    picture = console.picture
+    return console.templates.get_template("_counts.html").render(
+        overview=picture.overview(region),
+        hubs=console.inventory.hubs,
+        hub_states=picture.hubs.states,
+        isolated=picture.isolated(),
     )

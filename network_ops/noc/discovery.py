@@ -65,6 +65,14 @@ class Discovery:
         """
         return self._document(("probes", None), lambda: views.probe_targets(self._inventory, self._locate))
 
+    def endpoint(self, address: Address) -> str:
+        """Where the SNMP agent of an address is asked, when that is elsewhere; empty when it is not, or not known."""
+        try:
+            found = self._locate(address, "snmp") if self.ready else ""
+        except UnreachableError:
+            return ""
+        return "" if found == views.direct(address, "snmp") else found
+
     def _document(self, key: tuple[str, int | None], targets: Callable[[], object]) -> Document:
         if not self.ready:
             raise UnreachableError("the twin's map is not known yet: ask again")

@@ -22,8 +22,7 @@ from network_ops.noc.prometheus import Prometheus, Sample
 from network_ops.noc.store import acknowledgements
 from network_ops.noc.store.database import Database
 
-ALERTS_S, SUPPRESSED_S, STATES_S, VITALS_S, TWIN_S, RUN_FILE_S = 1.0, 5.0, 5.0, 15.0, 5.0, 5.0
-_BLIND_AFTER = timedelta(seconds=30)
+ALERTS_S, SUPPRESSED_S, STATES_S, VITALS_S, TWIN_S, RUN_FILE_S = 1.0, 5.0, 5.0, 5.0, 5.0, 5.0
 _TOUCH_EVERY = timedelta(seconds=30)
 _MAP_EVERY = timedelta(seconds=30)
 
@@ -31,7 +30,7 @@ _MAP_EVERY = timedelta(seconds=30)
 # the age of what the rules work with; `and ... == 1` leaves out a prober that does not answer.
 VITALS_QUERY = (
     'label_replace(sum(up{job=~"snmp|snmp-slow.*"}), "what", "snmp_up", "", "")'
-    ' or label_replace(count(up{job=~"snmp|snmp-slow.*"}), "what", "snmp_total", "", "")'
+    ' or label_replace(count(up{job=~"snmp|snmp-slow.*"}), "what", "snmp_polled", "", "")'
     ' or label_replace(max(timestamp(up{job="probes-state"}) and up{job="probes-state"} == 1),'
     ' "what", "probes_at", "", "")'
 )
@@ -145,18 +144,11 @@ class Feeds:
 
     async def hear_suppressed(self) -> None:
         """Ask what is held back."""
-        self.picture.hear_suppressed(await self.alertmanager.suppressed())
+        self.picture.hear_suppressed(await self.alertmanager.suppressed(), utc_now())
 
     async def read_states(self) -> None:
-        """Read the recorded series; without an answer for long, all is unknown."""
-        try:
-            samples = await self.prometheus.query(states.STATE_QUERY)
-        except ConsoleError:
-            now = utc_now()
-            at = self.picture.vitals.states_at
-            if at is None or now - at > _BLIND_AFTER:
-                self.picture.read(states.EMPTY, now)
-            raise
+        """Read the recorded series; the picture itself notices when they, or what they come from, are too old."""
+        samples = await self.prometheus.query(states.STATE_QUERY)
         now = utc_now()
         self.picture.read(states.reading_of(samples), now)
         self.picture.feel(now, prometheus_at=now, states_at=now)
@@ -200,7 +192,7 @@ def vital_signs(samples: list[Sample]) -> dict[str, object]:
     found = {sample.labels.get("what", ""): sample.value for sample in samples}
     signs: dict[str, object] = {
         "snmp_up": int(found.get("snmp_up", 0)),
-        "snmp_total": int(found.get("snmp_total", 0)),
+        "snmp_polled": int(found.get("snmp_polled", 0)),
         "probes_up": "probes_at" in found,
     }
     if "probes_at" in found:

@@ -12,10 +12,22 @@ from typing import Literal
 Level = Literal["ok", "warn", "bad", "wait"]
 
 FEED_STALE = timedelta(seconds=15)
-PROBES_STALE = timedelta(seconds=15)
 WATCHDOG_STALE = timedelta(seconds=90)
+MEASURED_STALE = timedelta(seconds=30)
+"""When the newest measurement is older than this, the state of no site is known."""
+POLLING = timedelta(seconds=300)
+"""How long after the console's start SNMP devices may be waiting for their first poll; the slow ones wait 240 s."""
 STARTING = timedelta(seconds=150)
 """How long after the console's start a part that was never heard counts as starting rather than as missing."""
+
+
+_BLINDING: dict[str, tuple[Level, ...]] = {
+    "prometheus": ("wait", "bad"),
+    "alertmanager": ("wait", "bad"),
+    "probes": ("wait", "bad"),
+    "alert-path": ("bad",),
+}
+"""Levels at which a check means that a list of alerts may lack some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +50,8 @@ class Vitals:
     probes_at: datetime | None = None
     probes_up: bool = False
     snmp_up: int = 0
-    snmp_total: int = 0
+    snmp_polled: int = 0
+    snmp_targets: int = 0
     watchdog_at: datetime | None = None
     twin: str | None = None
     twin_at: datetime | None = None
@@ -59,10 +72,15 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The strip; `banner` is the loud sentence over every page, if one is due."""
+    """The strip; `banner` is the loud sentence over every page, if one is due.
+
+    `blind` names what keeps us from telling whether anything is wrong; while it is not empty, an empty list of alerts
+    is no good news.
+    """
 
     checks: tuple[Check, ...]
     banner: str
+    blind: str = ""
 
     @property
     def level(self) -> Level:
@@ -76,20 +94,30 @@ def assess(vitals: Vitals, now: datetime) -> Health:
     """The strip as of `now`."""
     starting = now - vitals.started_at < STARTING
     checks = (
-        _feed("prometheus", "Prometheus", vitals.prometheus_at, starting, now),
-        _feed("alertmanager", "Alertmanager", vitals.alertmanager_at, starting, now),
+        _feed(vitals, "prometheus", "Prometheus", vitals.prometheus_at, starting, now),
+        _feed(vitals, "alertmanager", "Alertmanager", vitals.alertmanager_at, starting, now),
         _probes(vitals, starting, now),
-        _snmp(vitals, starting),
+        _snmp(vitals, now),
         _alert_path(vitals, starting, now),
         _mode(vitals, starting, now),
         *_children(vitals),
     )
     path = next(check for check in checks if check.id == "alert-path")
     banner = "ALERT PATH NOT PROVEN" if path.level == "bad" else ""
-    return Health(checks, banner)
+    blind = ", ".join(f"{check.label} {check.word}" for check in checks if check.level in _BLINDING.get(check.id, ()))
+    return Health(checks, banner, blind)
 
 
-def _feed(id_: str, label: str, at: datetime | None, starting: bool, now: datetime) -> Check:
+def measured(vitals: Vitals, now: datetime) -> bool:
+    """Whether states may be believed: Prometheus was heard, and what it was last told by the prober, lately."""
+    newest = (vitals.states_at, vitals.probes_at)
+    return all(at is not None and now - at <= MEASURED_STALE for at in newest)
+
+
+def _feed(vitals: Vitals, id_: str, label: str, at: datetime | None, starting: bool, now: datetime) -> Check:
+    # The parent and we look at different moments: whoever sees it down last is right until both see it up.
+    if any(child.name == id_ and child.state not in ("up", "starting") for child in vitals.children or ()):
+        return Check(id_, label, "bad", "DOWN", "last answer" if at else "", at)
     if at is None:
         return Check(id_, label, "wait", "STARTING") if starting else Check(id_, label, "bad", "NO ANSWER", "never")
     if now - at > FEED_STALE:
@@ -100,20 +128,29 @@ def _feed(id_: str, label: str, at: datetime | None, starting: bool, now: dateti
 def _probes(vitals: Vitals, starting: bool, now: datetime) -> Check:
     if vitals.probes_at is None:
         return Check("probes", "Probes", "wait" if starting else "bad", "STARTING" if starting else "BLIND")
-    if not vitals.probes_up or now - vitals.probes_at > PROBES_STALE + timedelta(seconds=15):
+    if not vitals.probes_up or now - vitals.probes_at > MEASURED_STALE:
         return Check("probes", "Probes", "bad", "BLIND", "newest state", vitals.probes_at)
     return Check("probes", "Probes", "ok", "FRESH", "", vitals.probes_at)
 
 
-def _snmp(vitals: Vitals, starting: bool) -> Check:
-    if not vitals.snmp_total:
-        return Check("snmp", "SNMP", "wait" if starting else "bad", "STARTING" if starting else "NO TARGETS")
-    share = vitals.snmp_up / vitals.snmp_total
-    text = f"{vitals.snmp_up} of {vitals.snmp_total} targets answer"
-    if share >= 0.8:
-        return Check("snmp", "SNMP", "ok", f"{int(share * 1000) / 10:g} %", text)
-    level: Level = "wait" if starting else ("bad" if share < 0.2 else "warn")
-    return Check("snmp", "SNMP", level, f"{int(share * 1000) / 10:g} %", text)
+def _snmp(vitals: Vitals, now: datetime) -> Check:
+    polled, targets = vitals.snmp_polled, max(vitals.snmp_targets, vitals.snmp_polled)
+    age = now - vitals.started_at
+    if not polled:
+        starting = age < STARTING
+        return Check("snmp", "SNMP", "wait" if starting else "bad", "STARTING" if starting else "NOT POLLED")
+    whole = polled >= targets * 0.98
+    text = f"{vitals.snmp_up:,} of {targets:,} answer" + ("" if whole else f", {polled:,} polled so far")
+    word = f"{int(vitals.snmp_up / targets * 1000) / 10:g} %"
+    # Judged by those that were asked, once that is a handful: the first few may all be of a site that is dark.
+    share = vitals.snmp_up / polled if polled >= min(20, targets) else 1.0
+    if share < 0.2:
+        return Check("snmp", "SNMP", "bad", word, text)
+    if share < 0.8:
+        return Check("snmp", "SNMP", "warn", word, text)
+    if whole:
+        return Check("snmp", "SNMP", "ok", word, text)
+    return Check("snmp", "SNMP", "wait" if age < POLLING else "warn", "POLLING" if age < POLLING else word, text)
 
 
 def _alert_path(vitals: Vitals, starting: bool, now: datetime) -> Check:

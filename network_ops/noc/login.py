@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
+from network_ops.noc import browsers
 from network_ops.noc.console import Console
 from network_ops.noc.pages import own_path, page, set_cookie
 from network_ops.noc.security import Anyone, Visitor, check_csrf
@@ -20,6 +21,7 @@ def router(console: Console) -> APIRouter:
     """Login and logout."""
     routes = APIRouter(include_in_schema=False)
     doorkeeper = console.doorkeeper
+    key = browsers.signing_key(console.settings.token)
 
     def refuse(request: Request, visitor: Visitor, status: int, error: str, name: str, back: str) -> Response:
         again = {"back": own_path(back), "name": name, "error": error}
@@ -42,7 +44,9 @@ def router(console: Console) -> APIRouter:
     ) -> Response:
         check_csrf(visitor, csrf)
         now = datetime.now(UTC)
-        wait = console.throttle.wait(name, visitor.peer, now)
+        cookie = request.cookies.get(doorkeeper.browser_cookie, "")
+        browser = browsers.known(cookie, name, key)
+        wait = console.throttle.wait(name, visitor.peer, now, browser)
         if wait:
             seconds = math.ceil(wait.total_seconds())
             error = f"Too many tries. Wait {seconds} s, then try again."
@@ -52,9 +56,11 @@ def router(console: Console) -> APIRouter:
         token = await asyncio.to_thread(accounts.log_in, console.database, name, password, visitor.peer, now)
         if token is None:
             return refuse(request, visitor, 401, "Name or password is wrong.", name, back)
-        console.throttle.succeeded(name, visitor.peer)
+        console.throttle.succeeded(name, visitor.peer, browser)
         response = RedirectResponse(own_path(back), 303)
         set_cookie(console, response, doorkeeper.session_cookie, token, int(accounts.SESSION_LIFE.total_seconds()))
+        remembered = browsers.remembered(cookie, name, key)
+        set_cookie(console, response, doorkeeper.browser_cookie, remembered, int(browsers.LIFE.total_seconds()))
         return response
 
     @routes.post("/logout")

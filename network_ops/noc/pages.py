@@ -6,19 +6,23 @@ Each is whole without a script; htmx and the live stream refresh parts.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from network_ops.noc import runbooks
 from network_ops.noc.alerts import SEVERITIES, Alert, AlertFilter
-from network_ops.noc.console import Console, panel
+from network_ops.noc.console import Console, counts, panel
 from network_ops.noc.live import MOST_CLIENTS
 from network_ops.noc.picture import OpenAlert
 from network_ops.noc.security import Acknowledger, Anyone, Reader, Refused, Visitor, check_csrf
+from network_ops.noc.site_filter import SiteFilter, unknown_value
+from network_ops.noc.site_view import SiteView, seen_now
 from network_ops.noc.states import STATES
 from network_ops.noc.store import acknowledgements
 
@@ -70,6 +74,41 @@ def alert_filter(
 Wanted = Annotated[AlertFilter, Depends(alert_filter)]
 
 
+def site_filter(
+    region: str = "",
+    state: str = "",
+    tier: Annotated[str, Query(pattern=r"^[1-4]?$")] = "",
+    carrier: str = "",
+    hub: str = "",
+    alert: Annotated[str, Query(max_length=64)] = "",
+    text: Annotated[str, Query(max_length=200)] = "",
+) -> SiteFilter:
+    """The filter of sites in a URL."""
+    return SiteFilter(region, state, tier, carrier, hub, alert, text)
+
+
+WantedSites = Annotated[SiteFilter, Depends(site_filter)]
+
+
+def refuse_unknown(console: Console, wanted: Mapping[str, str]) -> None:
+    """Refuse a filter's value that the inventory does not know: shown as "any" it would hide that nothing fits.
+
+    Raises:
+        Refused: 422, with the values that are known.
+    """
+    if text := unknown_value(wanted, console.inventory):
+        raise Refused(422, text)
+
+
+async def site_view(console: Console, site_id: str) -> SiteView:
+    """A site as measured, in step with the alerts and states that the other pages show."""
+    picture, now = console.picture, datetime.now(UTC)
+    view = await console.site_views.get(site_id, now.timestamp(), now.date())
+    alerts = [row.alert for row in picture.of_site(site_id)]
+    alerts += [row.alert for row in picture.held_of_site(site_id) if not row.silenced]
+    return seen_now(view, picture.sites.states[site_id], picture.sites.since[site_id], alerts, now)
+
+
 def router(console: Console) -> APIRouter:  # noqa: C901 - a table of routes
     """All page routes."""
     routes = APIRouter(include_in_schema=False)
@@ -77,7 +116,7 @@ def router(console: Console) -> APIRouter:  # noqa: C901 - a table of routes
 
     @routes.get("/")
     async def world(request: Request, visitor: Reader, region: str = "") -> HTMLResponse:
-        region = region if region in inventory.regions else ""
+        refuse_unknown(console, {"region": region})
         sheet = console.atlas.sheet(region)
         topics = "health,sites" if region else "health,counts,regions,panel,sites"
         return page(
@@ -85,7 +124,7 @@ def router(console: Console) -> APIRouter:  # noqa: C901 - a table of routes
             sheet=sheet, region=region, inventory=inventory,
             by_state={s: [m for m in sheet.marks if picture.sites.states[m.site.id] == s] for s in STATES},
             hub_states=picture.hubs.states, draw_order=("unknown", "up", "degraded", "down"),
-            overview=picture.overview(region), regions=picture.regions(), chosen=region,
+            counts=counts(console, region), regions=picture.regions(), chosen=region,
             panel=panel(console, region),
         )  # fmt: skip
 
@@ -95,8 +134,7 @@ def router(console: Console) -> APIRouter:  # noqa: C901 - a table of routes
 
     @routes.get("/counts")
     async def counts_part(visitor: Reader, region: str = "") -> HTMLResponse:
-        overview = picture.overview(region if region in inventory.regions else "")
-        return HTMLResponse(console.templates.get_template("_counts.html").render(overview=overview))
+        return HTMLResponse(counts(console, region if region in inventory.regions else ""))
 
     @routes.get("/regions")
     async def regions_part(visitor: Reader, region: str = "") -> HTMLResponse:
@@ -109,7 +147,10 @@ def router(console: Console) -> APIRouter:  # noqa: C901 - a table of routes
         return page(console, request, visitor, "wallboard.html", live="health,wallboard", board=board)
 
     @routes.get("/alerts")
-    async def alerts(request: Request, visitor: Reader, wanted: Wanted) -> HTMLResponse:
+    async def alerts(
+        request: Request, visitor: Reader, wanted: Wanted, held: Annotated[str, Query(pattern=r"^1?$")] = ""
+    ) -> HTMLResponse:
+        refuse_unknown(console, wanted.query())
         rows = picture.select(wanted)
         values: dict[str, Any] = {
             "alerts": rows,
@@ -120,7 +161,10 @@ def router(console: Console) -> APIRouter:  # noqa: C901 - a table of routes
             "inventory": inventory,
             "severities": SEVERITIES,
             "runbook": lambda alert: runbook_of(console, alert),
-            "refresh": "/alerts?" + urlencode(wanted.query()),
+            "refresh": "/alerts?" + urlencode(wanted.query() | ({"held": "1"} if held else {})),
+            "blind": picture.health.blind,
+            "held_list": bool(held),
+            "held": [row for row in picture.held if wanted.wants(row.alert, row.place, acknowledged=False)],
         }
         if request.headers.get("hx-request"):
             template = console.templates.get_template("_alerts.html")
@@ -131,6 +175,12 @@ def router(console: Console) -> APIRouter:  # noqa: C901 - a table of routes
     async def alert(request: Request, visitor: Reader, fingerprint: str) -> HTMLResponse:
         row = picture.find(fingerprint)
         if row is None:
+            held = next((h for h in picture.held if h.alert.id == fingerprint), None)
+            if held is not None:
+                cause = f" by: {held.cause.summary}" if held.cause else ""
+                return page(
+                    console, request, visitor, "message.html", title=held.alert.summary, text=f"It is held back{cause}."
+                )
             return page(
                 console, request, visitor, "message.html", status=404, title="This alert is over",
                 text="It is no longer on the list: it has been resolved, or its cause changed its labels.",
@@ -139,6 +189,8 @@ def router(console: Console) -> APIRouter:  # noqa: C901 - a table of routes
             "row": row,
             "runbook": runbook_of(console, row.alert),
             "site": inventory.sites.get(row.place.site),
+            "held": picture.held_by(fingerprint),
+            "inventory": inventory,
         }
         if request.headers.get("hx-request"):
             return HTMLResponse(console.templates.get_template("_ack.html").render(visitor=visitor, **values))
@@ -159,27 +211,19 @@ def router(console: Console) -> APIRouter:  # noqa: C901 - a table of routes
         return RedirectResponse(f"/alerts/{row.alert.id}", 303)
 
     @routes.get("/sites")
-    async def sites(
-        request: Request, visitor: Reader, region: str = "", state: str = "", text: str = "",
-        tier: Annotated[str, Query(pattern=r"^[1-4]?$")] = "",
-    ) -> HTMLResponse:  # fmt: skip
-        words = text.lower().split()
+    async def sites(request: Request, visitor: Reader, wanted: WantedSites) -> HTMLResponse:
+        refuse_unknown(console, wanted.query())
+        cause = picture.find(wanted.alert) if wanted.alert else None
+        if wanted.alert and cause is None:
+            raise Refused(404, "That alert is no longer on the list, so which sites it hit is not known any more.")
+        hit = cause.place.sites if cause else None
         rank = {s: n for n, s in enumerate(STATES)}
         book = picture.sites
-        rows = [
-            site
-            for site in inventory.sites.values()
-            if (not region or site.region == region)
-            and (not tier or site.tier == int(tier))
-            and (not state or book.states[site.id] == state)
-            and all(w in f"{site.id} {site.name} {site.city} {site.country} {site.kind}".lower() for w in words)
-        ]
+        rows = [s for s in inventory.sites.values() if wanted.wants(s, book.states[s.id], hit, inventory)]
         rows.sort(key=lambda site: (rank[book.states[site.id]], site.tier, site.name))
-        query = {k: v for k, v in (("region", region), ("state", state), ("tier", tier), ("text", text)) if v}
         values: dict[str, Any] = {
             "sites": rows, "book": book, "since_start": picture.since_start, "inventory": inventory, "states": STATES,
-            "refresh": "/sites?" + urlencode(query),
-            "chosen": {"region": region, "state": state, "tier": tier, "text": text},
+            "refresh": "/sites?" + urlencode(wanted.query()), "chosen": asdict(wanted), "cause": cause,
         }  # fmt: skip
         if request.headers.get("hx-request"):
             return HTMLResponse(console.templates.get_template("_sites.html").render(**values))
@@ -192,13 +236,16 @@ def router(console: Console) -> APIRouter:  # noqa: C901 - a table of routes
                 console, request, visitor, "message.html", status=404, title="No such site",
                 text=f"The inventory has no site {site_id}.",
             )  # fmt: skip
-        now = datetime.now(UTC)
         values: dict[str, Any] = {
-            "view": await console.site_views.get(site_id, now.timestamp(), now.date()),
+            "view": await site_view(console, site_id),
             "state": picture.sites.states[site_id],
             "since": picture.sites.since[site_id],
             "since_start": picture.since_start(site_id),
             "alerts": picture.of_site(site_id),
+            "held": picture.held_of_site(site_id),
+            "around": picture.around(site_id),
+            "isolated": picture.isolated(),
+            "endpoints": {d.id: console.discovery.endpoint(d.address) for d in inventory.devices_of[site_id]},
             "inventory": inventory,
         }
         if request.headers.get("hx-request"):
@@ -207,8 +254,8 @@ def router(console: Console) -> APIRouter:  # noqa: C901 - a table of routes
 
     @routes.get("/runbooks")
     async def all_runbooks(request: Request, visitor: Reader) -> HTMLResponse:
-        names = await asyncio.to_thread(runbooks.names, console.settings.runbooks)
-        return page(console, request, visitor, "runbooks.html", live="health", names=names)
+        index = await asyncio.to_thread(runbooks.index, console.settings.runbooks)
+        return page(console, request, visitor, "runbooks.html", live="health", index=index)
 
     @routes.get("/runbooks/{name}")
     async def runbook(request: Request, visitor: Reader, name: str) -> HTMLResponse:
@@ -222,6 +269,8 @@ def router(console: Console) -> APIRouter:  # noqa: C901 - a table of routes
 
     @routes.get("/help")
     async def help_page(request: Request, visitor: Reader) -> HTMLResponse:
+        if request.headers.get("hx-request"):
+            return HTMLResponse(console.templates.get_template("_help_dialog.html").render())
         return page(console, request, visitor, "help.html", live="health")
 
     @routes.post("/theme")
@@ -267,7 +316,7 @@ def own_path(back: str) -> str:
 
 def runbook_of(console: Console, alert: Alert) -> str:
     """The runbook's page of an alert."""
-    return f"/runbooks/{alert.name}"
+    return f"/runbooks/{quote(alert.name, safe='')}"
 
 
 async def take(console: Console, visitor: Visitor, fingerprint: str, comment: str) -> OpenAlert:

@@ -18,6 +18,7 @@ _HERE = Path(__file__).parent
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
 STATE_WORDS = {"up": "UP", "degraded": "DEGRADED", "down": "DOWN", "unknown": "UNKNOWN"}
+HUB_WORDS = STATE_WORDS | {"down": "ISOLATED"}
 LEVEL_STATES = {"ok": "up", "warn": "degraded", "bad": "down", "wait": "unknown"}
 SEVERITY_STATES = {"page": "down", "warning": "degraded", "info": "unknown"}
 
@@ -64,6 +65,8 @@ def milliseconds(value: float | None) -> str:
     """Milliseconds with a fitting number of digits."""
     if value is None:
         return "–"
+    if value < 0.1:
+        return "< 0.1 ms"
     return f"{value:.1f} ms" if value < 100 else f"{value:.0f} ms"
 
 
@@ -122,11 +125,12 @@ def environment(static: Mapping[str, StaticFile]) -> Environment:
         lstrip_blocks=True,
     )
     env.filters |= {
-        "clock": clock, "age": age, "rate": rate, "ms": milliseconds, "percent": percent, "day": day,
+        "clock": clock, "age": age, "ago": age_text, "rate": rate, "ms": milliseconds, "percent": percent, "day": day,
     }  # fmt: skip
     env.globals |= {
         "static": lambda name: f"/static/{name}?v={static[name].version}",
         "state_word": STATE_WORDS,
+        "hub_word": HUB_WORDS,
         "level_state": LEVEL_STATES,
         "severity_state": SEVERITY_STATES,
     }

@@ -14,6 +14,7 @@ from itertools import islice
 from inventory.models import Inventory
 from network_ops.noc import continuity, health, states
 from network_ops.noc.alerts import Alert, AlertFilter, Place, Suppressed, count_by_cause, order, place
+from network_ops.noc.causes import Held, explain, isolated_hubs, named, touches
 from network_ops.noc.continuity import Acknowledgement, Heard, Known, Verdict, judge
 from network_ops.noc.live import Live
 from network_ops.noc.settings import Settings
@@ -48,14 +49,18 @@ class Picture:
         self.known: Mapping[str, Known] = {}
         self.suppressed: tuple[Suppressed, ...] = ()
         self.acknowledgements = dict(acknowledgements)
-        self.vitals = health.Vitals(now, twin="simulated" if settings.twin else None)
+        twin = "simulated" if settings.twin else None
+        self.vitals = health.Vitals(now, snmp_targets=len(inventory.devices), twin=twin)
         self.health = health.assess(self.vitals, now)
+        self.measured = health.measured(self.vitals, now)
         self.heard = Heard(None)
+        self.held: tuple[Held, ...] = ()
         self.reading = states.EMPTY
         self.sites = states.StateBook({}, {})
         self.hubs = states.StateBook({}, {})
         self.open: tuple[OpenAlert, ...] = ()
         self._places: dict[str, Place] = {}
+        self._named: tuple[tuple[Alert, ...], tuple[Alert, ...]] = ((), ())
         self._version = 1
         self._log: deque[tuple[int, dict[str, str]]] = deque(maxlen=_KEPT_CHANGES)
         self.refresh_states(now)
@@ -64,6 +69,11 @@ class Picture:
 
     def hear(self, heard: Heard, now: datetime) -> list[Acknowledgement]:
         """Take one look at Alertmanager; gives the acknowledgements that ended by it."""
+        if heard.alerts is not None:
+            # An unchanged answer is the same tuple, so that names are looked up once.
+            if heard.alerts is not self._named[0]:
+                self._named = (heard.alerts, tuple(named(alert, self.inventory) for alert in heard.alerts))
+            heard = replace(heard, alerts=self._named[1])
         self.heard = heard
         self.known = continuity.advance(self.known, heard, self.settings.settle, now)
         ended = self._judge(now)
@@ -88,19 +98,29 @@ class Picture:
         self._places = {i: self._places.get(i) or place(k.alert, self.inventory) for i, k in self.known.items()}
         rows = tuple(
             OpenAlert(k.alert, self._places[i], k.confirmed, self.acknowledgements.get(i))
-            for i, k in sorted(self.known.items(), key=lambda item: order(item[1].alert))
+            for i, k in sorted(self.known.items(), key=lambda item: order(item[1].alert, self._places[item[0]]))
         )
         if _visible(rows) == _visible(self.open):
             return
         self.open = rows
+        self._explain()
         self.refresh_states(now)
         self.live.touch(("panel", "alerts", "wallboard"))
 
-    def hear_suppressed(self, suppressed: tuple[Suppressed, ...]) -> None:
+    def hear_suppressed(self, suppressed: tuple[Suppressed, ...], now: datetime) -> None:
         """Take the alerts that nobody is told of."""
         if suppressed != self.suppressed:
             self.suppressed = suppressed
+            self._explain()
+            self.refresh_states(now)
             self.live.touch(("panel", "alerts", "wallboard"))
+
+    def _explain(self) -> None:
+        rows = [
+            (replace(r, alert=named(r.alert, self.inventory)), place(r.alert, self.inventory)) for r in self.suppressed
+        ]
+        held = explain(rows, {i: k.alert for i, k in self.known.items()})
+        self.held = tuple(sorted(held, key=lambda row: order(row.alert, row.place)))
 
     def read(self, reading: states.Reading, now: datetime) -> None:
         """Take the recorded series."""
@@ -108,11 +128,15 @@ class Picture:
         self.refresh_states(now)
 
     def refresh_states(self, now: datetime) -> None:
-        """Compute states again; touch the views only if one changed."""
-        found = states.site_states(
-            self.inventory, self.reading, ((row.alert, row.place) for row in self.open if row.confirmed)
-        )
-        hubs = states.hub_states(self.inventory, self.reading)
+        """Compute states again; touch the views only if one changed.
+
+        Alerts that others hold back count as well, since the bar of the last hour shows them; silenced ones do not.
+        """
+        reading = self.reading if self.measured else states.EMPTY
+        alerts = [(row.alert, row.place) for row in self.open if row.confirmed]
+        held = [(row.alert, row.place) for row in self.held if not row.silenced]
+        found = states.site_states(self.inventory, reading, alerts + held)
+        hubs = states.hub_states(self.inventory, reading, alerts + held)
         self.sites, changed = states.turn_page(self.sites, found, now)
         self.hubs, changed_hubs = states.turn_page(self.hubs, hubs, now)
         diff = changed | {f"hub-{hub}": state for hub, state in changed_hubs.items()}
@@ -124,10 +148,16 @@ class Picture:
     def feel(self, now: datetime, **changes: object) -> None:
         """Take vital signs (fields of `health.Vitals`) and assess health; called at least each second."""
         self.vitals = replace(self.vitals, **changes)  # type: ignore[arg-type] # the names are the dataclass's
-        after = health.assess(self.vitals, now)
-        if after != self.health:
+        measured = health.measured(self.vitals, now)
+        if measured != self.measured:
+            self.measured = measured
+            self.refresh_states(now)
+        after, before = health.assess(self.vitals, now), self.health
+        if after != before:
             self.health = after
-            self.live.touch(("health", "wallboard") if after.banner else ("health",))
+            self.live.touch(("health", "wallboard") if after.banner or before.banner else ("health",))
+            if after.blind != before.blind:
+                self.live.touch(("panel", "alerts", "wallboard"))
 
     # -- what pages and the API read ---------------------------------------------------------------------------
 
@@ -151,6 +181,25 @@ class Picture:
     def of_site(self, site: str) -> list[OpenAlert]:
         """Open alerts of one site."""
         return [row for row in self.open if row.place.site == site]
+
+    def around(self, site: str) -> list[OpenAlert]:
+        """Open alerts of carriers and hubs that hit this site, but for those named as the cause of a held one."""
+        named_already = {row.cause.id for row in self.held_of_site(site) if row.cause}
+        rows = (row for row in self.open if not row.place.site and row.alert.id not in named_already)
+        return [row for row in rows if touches(row.alert, site, self.inventory)]
+
+    def held_of_site(self, site: str) -> list[Held]:
+        """Alerts of one site that are held back."""
+        return [row for row in self.held if row.place.site == site]
+
+    def held_by(self, fingerprint: str) -> list[Held]:
+        """Alerts that an open alert holds back."""
+        return [row for row in self.held if row.cause is not None and row.cause.id == fingerprint]
+
+    def isolated(self) -> dict[str, Alert]:
+        """The open alert that says so for each isolated hub."""
+        alerts = [row.alert for row in self.open] + [row.alert for row in self.held if not row.silenced]
+        return isolated_hubs(alerts, self.inventory.hubs)
 
     def since_start(self, site: str) -> bool:
         """Whether the state of a site is as old as this console's own picture, so that it may be older."""

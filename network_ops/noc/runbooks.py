@@ -14,6 +14,8 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
 _HEADING = re.compile(r"(#{1,4})\s+(.*)")
 _BULLET = re.compile(r"\s*[-*]\s+(.*)")
 _NUMBER = re.compile(r"\s*\d+[.)]\s+(.*)")
+_LABEL = re.compile(r"\*\*[^*]+\*\*\s+")
+_SENTENCE = re.compile(r".*?[.!?](?=\s+[A-Z`]|$)|.+")
 _LINK = re.compile(r"\[([^\]]+)\]\((https?://[^\s)]+|[A-Za-z0-9]+\.md)\)")
 
 
@@ -27,9 +29,18 @@ def find(folder: Path, name: str) -> str | None:
         return None
 
 
-def names(folder: Path) -> list[str]:
-    """All runbooks by name."""
-    return sorted(path.stem for path in folder.glob("*.md") if _NAME.fullmatch(path.stem))
+def index(folder: Path) -> dict[str, Markup]:
+    """All runbooks by name, with what the first sentence of each says."""
+    found = sorted(path.stem for path in folder.glob("*.md") if _NAME.fullmatch(path.stem))
+    return {name: first_sentence(find(folder, name) or "") for name in found}
+
+
+def first_sentence(text: str) -> Markup:
+    """HTML of the first sentence below the title, without its label (`**Means.**`); empty when there is none."""
+    paragraphs = (" ".join(part.split()) for part in re.split(r"\n\s*\n", text))
+    first = next((p for p in paragraphs if p and not _HEADING.match(p)), "")
+    sentence = _SENTENCE.match(_LABEL.sub("", first))
+    return Markup(_inline(sentence[0] if sentence else ""))  # noqa: S704 - _inline() escapes
 
 
 def _inline(text: str) -> str:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,7 +37,8 @@ _HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
-_MOST_BODY, _MOST_HOOK = 64 * 1024, 32 * 1024 * 1024
+_MOST_BODY, _MOST_HOOK = 64 * 1024, 2 * 1024 * 1024
+"""The hook only tells that something happened, the list itself is asked for: it needs no room for every alert."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -76,8 +78,8 @@ class Guard:
             if message["type"] == "http.request":
                 read += len(message.get("body", b""))
                 if read > most:
-                    # A body without Content-Length: end it here, the parser refuses what is left.
-                    return {"type": "http.disconnect"}
+                    # A body without Content-Length: only now is it known to be too large.
+                    raise HTTPException(413, _too_large(most))
             return message
 
         async def sealed(message: Message) -> None:
@@ -103,9 +105,14 @@ class Guard:
             if origin is not None and urlsplit(origin).netloc.lower() != host:
                 return 403, "the request comes from another site"
             length = headers.get("content-length", "0")
-            if not length.isdigit() or int(length) > most:
-                return 413, f"the body is larger than {most // 1024} KiB"
+            # By its length first: Python refuses to read numbers of thousands of digits.
+            if not (length.isascii() and length.isdecimal()) or len(length) > 12 or int(length) > most:
+                return 413, _too_large(most)
         return None
+
+
+def _too_large(most: int) -> str:
+    return f"the body is larger than {most // 1024} KiB"
 
 
 def host_name(host: str) -> str:
@@ -145,6 +152,7 @@ class Doorkeeper:
         prefix = "__Host-" if settings.secure_cookies else ""
         self.session_cookie = f"{prefix}noc_session"
         self.visit_cookie = f"{prefix}noc_visit"
+        self.browser_cookie = f"{prefix}noc_browser"
         self._token = settings.token.encode()
 
     def shows_token(self, request: Request) -> bool:

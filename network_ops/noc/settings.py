@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -60,9 +61,11 @@ def parse_listen(text: str) -> tuple[str, int]:
         BadInputError: there is no port, or it is not one.
     """
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 <= int(port) <= 65535:
+    # Only these ten digits: str.isdigit() takes ² and ٣ as well.
+    number = int(port) if re.fullmatch("[0-9]{1,5}", port) else -1
+    if not colon or not host or not 0 <= number <= 65535:
         raise BadInputError(f"--listen {text} is not HOST:PORT, for example 127.0.0.1:8080")
-    return host.strip("[]"), int(port)
+    return host.strip("[]"), number
 
 
 def read_token(path: Path) -> str:
@@ -73,8 +76,9 @@ def read_token(path: Path) -> str:
     """
     try:
         token = path.read_text().strip()
-    except OSError as error:
-        raise BadInputError(f"the token file {path} cannot be read ({error.strerror}): check --token-file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise BadInputError(f"the token file {path} cannot be read ({why}): check --token-file") from error
     if len(token) < 16:
         raise BadInputError(f"the token file {path} holds less than 16 characters: write a random token into it")
     return token

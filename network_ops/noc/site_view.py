@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
-from collections.abc import Awaitable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
-import inventory as inventory_api
 from inventory.models import Circuit, Device, Inventory, Site
-from network_ops.noc.charts import Chart, Line, Run, line_chart, runs_of, strip
+from network_ops.noc.alerts import Alert
+from network_ops.noc.charts import Chart, Line, Run, line_chart, runs_of, runs_until_now, strip
 from network_ops.noc.errors import NonsenseError, UnreachableError
 from network_ops.noc.prometheus import Prometheus, Sample, Series
+from network_ops.noc.site_questions import questions, wan_ports
 
 T = TypeVar("T")
 
@@ -27,7 +27,9 @@ HOUR_S = 3600.0
 _SHARED_S = 4.0
 _log = logging.getLogger("noc.console")
 _STATE_WORDS = {0.0: "down", 1.0: "degraded", 2.0: "up"}
-_SESSION_SERIES = "wan_session_(up|rtt_seconds|jitter_seconds|loss_ratio|baseline_rtt_seconds|baseline_loss_ratio)"
+LOSS_WINDOW_S = 300.0
+"""The prober's loss is that of the last 60 probes: it still holds an outage that ended less than this ago."""
+_POLL_SLACK_S = 45.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,12 @@ class SessionNow:
     jitter_ms: float | None
     loss: float | None
     baseline_loss: float
+    up_s: float | None = None
+
+    @property
+    def returned(self) -> bool:
+        """Whether it came back so lately that its loss still holds the outage."""
+        return self.state == "up" and self.up_s is not None and self.up_s < LOSS_WINDOW_S
 
     @property
     def remark(self) -> str:
@@ -49,36 +57,51 @@ class SessionNow:
         if self.state != "up":
             return ""
         slow = self.rtt_ms is not None and self.rtt_ms > self.baseline_rtt_ms * 1.5 + 5
-        lossy = self.loss is not None and self.loss > self.baseline_loss + 0.05
+        lossy = self.loss is not None and self.loss > self.baseline_loss + 0.05 and not self.returned
         return " and ".join(word for word, hit in (("SLOW", slow), ("LOSSY", lossy)) if hit)
 
 
 @dataclass(frozen=True, slots=True)
 class CircuitNow:
-    """A circuit with its sessions and the traffic on its port in bit/s (None = not measured)."""
+    """A circuit with its sessions and the traffic on its port in bit/s (None = not measured, or down).
+
+    `alerted`: a page or warning of this circuit is open, or held back by another.
+    """
 
     circuit: Circuit
     carrier: str
     sessions: tuple[SessionNow, ...]
     in_bps: float | None
     out_bps: float | None
+    contact: str = ""
+    alerted: bool = False
 
     @property
-    def state(self) -> str:
+    def reach(self) -> str:
         """Up when any session is."""
         states = {session.state for session in self.sessions}
         return next((state for state in ("up", "down") if state in states), "unknown")
 
+    @property
+    def state(self) -> str:
+        """Degraded when it is up but alerted, slow or lossy."""
+        bad = self.alerted or any(session.remark for session in self.sessions)
+        return "degraded" if bad and self.reach == "up" else self.reach
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceNow:
-    """A device: `state` and `word` say whether it can be reached and answers SNMP, `support` how old it is."""
+    """A device: `state` and `word` say whether it can be reached and answers SNMP, `support` how old it is.
+
+    `note` is when it answered SNMP last, where that was longer ago than it should be.
+    """
 
     device: Device
     state: str
     word: str
     support_state: str
     support: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +116,7 @@ class SiteView:
     runs: tuple[Run, ...]
     band: str
     trouble: str
+    end: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,59 +130,6 @@ class Measured:
     trouble: str = ""
 
 
-def wan_ports(inventory: Inventory, site: str) -> dict[tuple[str, str], str]:
-    """Circuit by (device, ifName) for the physical WAN ports of a site."""
-    circuits = {circuit.id: circuit for circuit in inventory.circuits_of[site]}
-    found: dict[tuple[str, str], str] = {}
-    for device in inventory.devices_of[site]:
-        if device.role != "router":
-            continue
-        for port in inventory_api.interfaces(inventory, device):
-            if port.circuit in circuits and port.name == circuits[port.circuit].interface:
-                found[(device.id, port.name)] = port.circuit
-    return found
-
-
-def _either(values: Iterable[str]) -> str:
-    """A PromQL regular expression for any of these, as a quoted string."""
-    text = "|".join(re.escape(value).replace("\\-", "-") for value in sorted(set(values)))
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-@dataclass(frozen=True, slots=True)
-class Questions:
-    """The four queries of a site's page."""
-
-    now: str
-    rtt: str
-    traffic: str
-    state: str
-
-
-def questions(inventory: Inventory, site: str) -> Questions:
-    """The queries for a site; its ids are [a-z0-9-.], so they may stand in PromQL."""
-    circuits = _either(circuit.id for circuit in inventory.circuits_of[site])
-    ports = wan_ports(inventory, site)
-    where = (
-        f'site="{site}",device=~{_either(device for device, _ in ports)},ifName=~{_either(name for _, name in ports)}'
-    )
-
-    def bits(octets: str, direction: str) -> str:
-        # Counters are polled each minute; three minutes hold at least two samples.
-        return f'label_replace(rate({octets}{{{where}}}[3m]) * 8, "direction", "{direction}", "", "")'
-
-    both = f"{bits('ifHCInOctets', 'in')} or {bits('ifHCOutOctets', 'out')}"
-    return Questions(
-        now=f'{{__name__=~"{_SESSION_SERIES}",circuit=~{circuits}}} or wan_device_up{{site="{site}"}}'
-        f' or up{{job=~"snmp|snmp-slow.*",site="{site}"}} or {both}',
-        rtt=f"wan_session_rtt_seconds{{circuit=~{circuits}}}",
-        traffic=f"sum by (direction) ({both})",
-        # 0 down, 1 some circuit down, 2 all up.
-        state=f'max by (site) (wan:site_up{{site="{site}"}})'
-        f' + (max by (site) (wan:site_circuits_up:ratio{{site="{site}"}}) == bool 1)',
-    )
-
-
 def build(inventory: Inventory, site_id: str, measured: Measured, end: float, today: date) -> SiteView:
     """Join facts and measurements; `end` is the unix time of the charts' right edge."""
     site = inventory.sites[site_id]
@@ -166,6 +137,7 @@ def build(inventory: Inventory, site_id: str, measured: Measured, end: float, to
     session: dict[tuple[str, str, str], float] = {}
     reach: dict[str, float] = {}
     answers: dict[str, float] = {}
+    polled_at: dict[str, float] = {}
     traffic: dict[tuple[str, str], float] = {}
     ports = wan_ports(inventory, site_id)
     for sample in measured.now:
@@ -178,20 +150,16 @@ def build(inventory: Inventory, site_id: str, measured: Measured, end: float, to
             reach[device] = sample.value
         elif name == "up":
             answers[device] = sample.value
+        elif labels.get("what") == "polled_at":
+            polled_at[device] = sample.value
         elif circuit := ports.get((device, labels.get("ifName", ""))):
             key = (circuit, labels.get("direction", ""))
             traffic[key] = traffic.get(key, 0.0) + sample.value
-    circuits = tuple(
-        CircuitNow(
-            circuit,
-            inventory.carriers[circuit.carrier].name if circuit.carrier in inventory.carriers else circuit.carrier,
-            tuple(_session_now(circuit, hub, session) for hub in circuit.tunnels),
-            traffic.get((circuit.id, "in")),
-            traffic.get((circuit.id, "out")),
-        )
-        for circuit in inventory.circuits_of[site_id]
+    circuits = tuple(_circuit_now(inventory, c, session, traffic) for c in inventory.circuits_of[site_id])
+    devices = tuple(
+        _device_now(d, reach.get(d.id), _answer(inventory, d, answers, polled_at, end), today)
+        for d in inventory.devices_of[site_id]
     )
-    devices = tuple(_device_now(d, reach.get(d.id), answers.get(d.id), today) for d in inventory.devices_of[site_id])
     rtt = [
         Line(f"{s.labels.get('circuit', '')}@{s.labels.get('hub', '')}", tuple((t, v * 1000) for t, v in s.samples))
         for s in sorted(measured.rtt, key=lambda s: (s.labels.get("circuit", ""), s.labels.get("hub", "")))
@@ -200,17 +168,45 @@ def build(inventory: Inventory, site_id: str, measured: Measured, end: float, to
         Line(s.labels.get("direction", ""), s.samples)
         for s in sorted(measured.traffic, key=lambda s: s.labels.get("direction", ""))
     ]
-    runs = runs_of(measured.state[0].samples, STEP_S, _STATE_WORDS) if measured.state else ()
+    runs = runs_of(measured.state[0].samples, STEP_S, _STATE_WORDS, end) if measured.state else ()
     return SiteView(
         site,
         circuits,
         devices,
-        line_chart(rtt, start, end, STEP_S),
-        line_chart(flows, start, end, STEP_S),
+        line_chart(rtt, start, end, STEP_S, least_top=1.0),
+        line_chart(flows, start, end, STEP_S, least_top=1000.0),
         runs,
         strip(runs, start, end),
         measured.trouble,
+        end,
     )
+
+
+def seen_now(view: SiteView, state: str, since: datetime, alerts: Iterable[Alert], now: datetime) -> SiteView:
+    """The view brought to what the rest of the console says now: circuits with alerts, the end of the last hour."""
+    hit = {alert.labels.get("circuit") for alert in alerts if alert.severity in ("page", "warning")}
+    circuits = tuple(replace(c, alerted=c.circuit.id in hit) for c in view.circuits)
+    runs = runs_until_now(view.runs, state, since, now)
+    return replace(view, circuits=circuits, runs=runs, band=strip(runs, view.end - HOUR_S, view.end))
+
+
+def _circuit_now(
+    inventory: Inventory,
+    circuit: Circuit,
+    session: dict[tuple[str, str, str], float],
+    traffic: Mapping[tuple[str, str], float],
+) -> CircuitNow:
+    carrier = inventory.carriers.get(circuit.carrier)
+    found = CircuitNow(
+        circuit,
+        carrier.name if carrier else circuit.carrier,
+        tuple(_session_now(circuit, hub, session) for hub in circuit.tunnels),
+        traffic.get((circuit.id, "in")),
+        traffic.get((circuit.id, "out")),
+        carrier.contact if carrier else "",
+    )
+    # The counters of a router that cannot be asked are from before.
+    return replace(found, in_bps=None, out_bps=None) if found.reach == "down" else found
 
 
 def _session_now(circuit: Circuit, hub: str, values: dict[tuple[str, str, str], float]) -> SessionNow:
@@ -228,32 +224,63 @@ def _session_now(circuit: Circuit, hub: str, values: dict[tuple[str, str, str], 
         id=f"{circuit.id}@{hub}",
         hub=hub,
         state=state,
-        # The last round trip of a session that is down says nothing about now.
-        rtt_ms=milliseconds("rtt_seconds") if state != "down" else None,
+        # The last round trip and the loss of a session that is down, or not known to be up, say nothing about now.
+        rtt_ms=milliseconds("rtt_seconds") if state == "up" else None,
         baseline_rtt_ms=circuit.rtt_ms[hub] if usual_rtt is None else usual_rtt,
-        jitter_ms=milliseconds("jitter_seconds") if state != "down" else None,
-        loss=get("loss_ratio"),
+        jitter_ms=milliseconds("jitter_seconds") if state == "up" else None,
+        loss=get("loss_ratio") if state == "up" else None,
         baseline_loss=circuit.loss_ratio if usual_loss is None else usual_loss,
+        up_s=get("up_seconds"),
     )
 
 
-def _device_now(device: Device, reach: float | None, answers: float | None, today: date) -> DeviceNow:
-    if answers == 1:
-        state, word = "up", "ANSWERS"
-    elif reach == 0:
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """How the last poll of a device went, None = never polled; `late` = it was longer ago than its interval."""
+
+    answered: bool | None
+    at: datetime | None
+    late: bool
+
+
+def _answer(
+    inventory: Inventory, device: Device, answers: Mapping[str, float], polled_at: Mapping[str, float], now: float
+) -> _Answer:
+    answered, at = answers.get(device.id), polled_at.get(device.id)
+    interval_s = inventory.roles[device.role].interval.total_seconds()
+    late = at is not None and now - at > interval_s + _POLL_SLACK_S
+    moment = None if at is None else datetime.fromtimestamp(at, UTC)
+    return _Answer(None if answered is None else answered == 1, moment, late)
+
+
+def _device_now(device: Device, reach: float | None, poll: _Answer, today: date) -> DeviceNow:
+    note = ""
+    if reach == 0:
+        # Its last poll may be from before it went away.
         state, word = "down", "UNREACHABLE"
-    elif answers == 0:
+        note = f"no SNMP since {poll.at:%H:%M} UTC" if poll.answered and poll.at else ""
+    elif poll.answered and poll.late:
+        state, word = "unknown", f"NOT SINCE {poll.at:%H:%M}"
+    elif poll.answered:
+        state, word = "up", "ANSWERS"
+    elif poll.answered is False:
         state, word = "degraded", "SNMP SILENT"
     elif reach == 1:
         state, word = "unknown", "NOT POLLED YET"
     else:
         state, word = "unknown", "UNKNOWN"
+    support_state, support = _support(device, today)
+    return DeviceNow(device, state, word, support_state, support, note)
+
+
+def _support(device: Device, today: date) -> tuple[str, str]:
     left = device.end_of_support - today
     if left < timedelta():
-        return DeviceNow(device, state, word, "down", "PAST SUPPORT")
+        return "down", "PAST SUPPORT"
     if left < timedelta(days=365):
-        return DeviceNow(device, state, word, "degraded", f"ENDS IN {max(1, left.days // 30)} MONTHS")
-    return DeviceNow(device, state, word, "up", "SUPPORTED")
+        months = max(1, left.days // 30)
+        return "degraded", f"ENDS IN {months} MONTH{'S' if months > 1 else ''}"
+    return "up", "SUPPORTED"
 
 
 class SiteViews:
@@ -271,7 +298,9 @@ class SiteViews:
             kept = self._views.get(site)
             if kept and time.monotonic() - kept[0] < _SHARED_S:
                 return kept[1]
-            view = build(self._inventory, site, await self._measure(site, now), now, today)
+            # On a grid of whole steps, so that samples and with them all times are the same in every view.
+            edge = now // STEP_S * STEP_S
+            view = build(self._inventory, site, await self._measure(site, edge), edge, today)
             if len(self._views) > 50:
                 self._views.clear()
             self._views[site] = (time.monotonic(), view)

@@ -18,10 +18,14 @@ STATES = ("down", "degraded", "unknown", "up")
 """Worst first; the order in which counts are shown."""
 
 SITE_UP, CIRCUITS_UP, HUB_SESSIONS = "wan:site_up", "wan:site_circuits_up:ratio", "wan:hub_sessions_up:ratio"
-STATE_QUERY = f'{{__name__=~"{SITE_UP}|{CIRCUITS_UP}|{HUB_SESSIONS}"}}'
-"""The one instant query from which all states follow."""
+_STATE_SERIES = f'{{__name__=~"{SITE_UP}|{CIRCUITS_UP}|{HUB_SESSIONS}"}}'
+# A bare selector looks back five minutes: a Prometheus that was frozen and restarted would answer with what it recorded
+# before. last_over_time(...[30s]) would not do, since it overlooks the marks of series that have ended.
+STATE_QUERY = f"{_STATE_SERIES} and timestamp({_STATE_SERIES}) > time() - 30"
+"""The one instant query from which all states follow; samples older than 30 s are left out."""
 
-_HUB_HEALTHY_RATIO = 0.9
+_HUB_HEALTHY_RATIO, _HUB_ISOLATED_RATIO = 0.9, 0.2
+"""Isolated is what the rule HubIsolated calls so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ def site_states(inventory: Inventory, reading: Reading, open_alerts: Iterable[tu
     """The state of every site of the inventory.
 
     Down when the site is not up or SiteDown is open (the alert may be seconds ahead of the series); degraded when
-    a circuit is down or any page or warning of the site is open.
+    a circuit is down or any page or warning of the site is open. Without a measurement only SiteDown says anything.
     """
     alerted: dict[str, str] = {}
     for alert, where in open_alerts:
@@ -68,7 +72,7 @@ def site_states(inventory: Inventory, reading: Reading, open_alerts: Iterable[tu
     for site in inventory.sites:
         up = reading.site_up.get(site)
         if up is None:
-            states[site] = alerted.get(site, "unknown")
+            states[site] = "down" if alerted.get(site) == "down" else "unknown"
         elif up == 0 or alerted.get(site) == "down":
             states[site] = "down"
         elif reading.circuits_up.get(site, 1.0) < 1 or site in alerted:
@@ -78,14 +82,19 @@ def site_states(inventory: Inventory, reading: Reading, open_alerts: Iterable[tu
     return states
 
 
-def hub_states(inventory: Inventory, reading: Reading) -> dict[str, str]:
-    """The state of each hub by the share of its sessions that are up."""
+def hub_states(
+    inventory: Inventory, reading: Reading, open_alerts: Iterable[tuple[Alert, Place]] = ()
+) -> dict[str, str]:
+    """The state of each hub by the share of its sessions that are up; down means isolated, as HubIsolated does."""
+    isolated = {alert.labels.get("hub") for alert, _ in open_alerts if alert.name == "HubIsolated"}
     states: dict[str, str] = {}
     for hub in inventory.hubs:
         ratio = reading.hub_sessions.get(hub)
-        if ratio is None:
+        if hub in isolated:
+            states[hub] = "down"
+        elif ratio is None:
             states[hub] = "unknown"
-        elif ratio == 0:
+        elif ratio <= _HUB_ISOLATED_RATIO:
             states[hub] = "down"
         else:
             states[hub] = "up" if ratio >= _HUB_HEALTHY_RATIO else "degraded"

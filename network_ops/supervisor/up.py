@@ -57,9 +57,14 @@ def load_inventory(directory: Path) -> inventory.Inventory:
         StartError: lists every problem with file, line, column and remedy.
     """
     try:
-        return inventory.load(directory)
+        inv = inventory.load(directory)
     except inventory.InventoryError as error:
         raise StartError(f"the inventory in {directory} has problems:\n{error}") from error
+    if not inv.sites:
+        raise StartError(
+            f"the inventory in {directory} has no sites: add rows to sites.csv, or name another --inventory"
+        )
+    return inv
 
 
 async def run(options: Options, mail: monitoring.Mail | None = None) -> None:

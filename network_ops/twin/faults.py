@@ -35,6 +35,8 @@ TARGET_NOUN: Final[Mapping[FaultKind, TargetNoun]] = {
     "flap": "circuit",
 }
 
+_LONGEST_NAME: Final = 200
+
 DEGRADE_LOSS_RATIO: Final = 0.3
 """Share of round trips that a degraded circuit loses on top of its own loss."""
 DEGRADE_RTT_FACTOR: Final = 1.5
@@ -102,6 +104,10 @@ def check(inv: Inventory, kind: str, target: str) -> tuple[FaultKind, str]:
         FaultError: the kind does not exist; the message lists those that do.
         UnknownTargetError: the inventory has no such target; the message proposes near names.
     """
+    for word in (kind, target):
+        # Before anything repeats or compares it: what is near a long text takes long to find.
+        if len(word) > _LONGEST_NAME or not word.isprintable():
+            raise FaultError(f"a fault's kind and target are names of at most {_LONGEST_NAME} printable characters")
     if kind not in get_args(FaultKind):
         raise FaultError(f"unknown fault kind '{kind}'; use one of: {', '.join(get_args(FaultKind))}")
     known = cast("FaultKind", kind)
@@ -123,7 +129,8 @@ def expiry(injected_at: datetime, for_s: float | None) -> datetime | None:
     if for_s is None:
         return None
     if not 0 < for_s <= 366 * 86400:
-        raise FaultError(f"a fault's duration must be above 0 and at most a year, not {for_s:g} seconds")
+        # The number itself is not repeated: it may have hundreds of digits.
+        raise FaultError("a fault's duration must be above 0 and at most a year of 31622400 seconds")
     return injected_at + timedelta(seconds=for_s)
 
 

@@ -32,7 +32,7 @@ def decisions(tables: Tables) -> dict[tuple[str, str, str], str]:
 
 
 def test_empty_tables_are_completed_to_a_valid_inventory(undecided: Tables) -> None:
-    with pytest.raises(InventoryError, match="run `noc inventory assign` to fill it"):
+    with pytest.raises(InventoryError, match="run `noc inventory assign` to fill them"):
         inventory.load(undecided.path)
     done = assign(undecided.path)
     found = inventory.load(undecided.path)

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tests_inventory_support import Tables
 
+from inventory import Inventory
 from inventory.schema import TABLE_FILES
 from network_ops.cli.inventory import cli
 
@@ -46,6 +47,25 @@ def test_a_broken_table_exits_2_with_one_line_per_problem(tables: Tables) -> Non
     ]
 
 
+def test_empty_cells_come_last_in_a_line_per_column_and_bury_no_fault(undecided: Tables) -> None:
+    line = undecided.set("sites.csv", "cd-goma", "tier", "9")
+    result = run("validate", "--inventory", undecided.path)
+    assert result.exit_code == 2
+    first, *others = result.stdout.splitlines()
+    assert first == f"sites.csv:{line}: tier: 9 is outside 1 to 4; give 1 to 4"
+    assert (
+        "sites.csv: shard: 10 cells are empty, the first on line 2; run `noc inventory assign` to fill them" in others
+    )
+    assert len(others) == 10
+    found = json.loads(run("validate", "--json", "--inventory", undecided.path).stdout)
+    assert len(found["problems"]) > 100
+    assert f"{len(found['problems'])} problem(s)" in result.stderr
+    assert f"{len(found['problems']) - 1} of them empty cells" in result.stderr
+    listed = run("list", "--inventory", undecided.path).stderr
+    assert first in listed.splitlines()[1]
+    assert "more" not in listed
+
+
 def test_the_environment_names_the_folder(ten: Tables) -> None:
     result = run("list", "--json", NOC_INVENTORY=str(ten.path))
     assert len(json.loads(result.stdout)) == 10
@@ -81,6 +101,33 @@ def test_a_site_is_shown_with_everything_it_has() -> None:
     many = run("show", "ke-*")
     assert many.exit_code == 2
     assert "sites match 'ke-*'; name one" in many.stderr
+
+
+def test_a_site_is_shown_with_whom_to_call_and_how_to_ask_its_devices(shipped: Inventory) -> None:
+    circuit = shipped.circuits["cd-goma.a"]
+    carrier, region = shipped.carriers[circuit.carrier], shipped.regions[shipped.sites["cd-goma"].region]
+    text = run("show", "cd-goma").stdout
+    assert f"by {carrier.name} ({carrier.id}), contact {carrier.contact}" in text
+    assert f"technology centre {region.technology_centre}" in text
+    assert all(f"{d.address}, auth {d.auth}, " in text for d in shipped.devices_of["cd-goma"])
+    found = json.loads(run("show", "cd-goma", "--json").stdout)
+    assert found["circuits"][0]["carrier_contact"] == carrier.contact
+    assert found["technology_centre"] == region.technology_centre
+
+
+def test_an_unknown_value_exits_2_and_a_glob_without_a_match_exits_0() -> None:
+    wrong = run("list", "region=afrika")
+    assert wrong.exit_code == 2
+    assert wrong.stderr == "noc inventory: no region 'afrika' is in this inventory; did you mean 'africa'?\n"
+    nothing = run("list", "region=x*")
+    assert nothing.exit_code == 0
+    assert nothing.stderr == "0 of 594 sites\n"
+
+
+def test_the_help_cuts_no_text() -> None:
+    commands = run("--help").stdout.partition("Commands:\n")[2].splitlines()
+    assert len(commands) == len(cli.commands), "a line per verb"
+    assert not [line for line in commands if line.endswith("...")]
 
 
 def test_assign_shows_then_fills_then_has_nothing_to_do(undecided: Tables) -> None:
@@ -127,6 +174,29 @@ def test_prometheus_and_ansible_get_json_of_the_selected_sites() -> None:
     assert [t["labels"]["device"] for t in slow] == ["ke-nairobi-sw1"]
     hosts = json.loads(run("export", "ansible", "ke-nairobi").stdout)["_meta"]["hostvars"]
     assert set(hosts) == {f"ke-nairobi-{s}" for s in ("r1", "r2", "sw1", "ups")}
+
+
+def test_a_few_sites_are_exported_as_an_inventory_that_is_valid(shipped: Inventory, tmp_path: Path) -> None:
+    result = run("export", "csv", "country=bw,cd", "tier<=3", "--to", tmp_path / "mine", "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    expected = [s.id for s in shipped.sites.values() if s.country in ("BW", "CD") and s.tier <= 3]
+    assert found["sites"] == expected
+    assert {s["region"] for s in found["stand_ins"]} == {"africa-east", "africa-central"}
+    assert result.stderr.startswith(f"wrote tables of {len(expected)} sites to ")
+    assert "warning: technology centres that are not among these sites were replaced" in result.stderr
+    assert "bw-gaborone for africa-east (was ke-nairobi)" in result.stderr
+    assert run("validate", "--inventory", tmp_path / "mine").exit_code == 0
+    again = run("export", "csv", "bw-gaborone", "--to", tmp_path / "mine")
+    assert again.exit_code == 2
+    assert "already holds sites.csv; name an empty folder" in again.stderr
+
+
+def test_an_export_of_no_site_writes_nothing(tmp_path: Path) -> None:
+    result = run("export", "csv", "zz-*", "--to", tmp_path / "mine")
+    assert result.exit_code == 2
+    assert "no site matches, and an inventory needs one" in result.stderr
+    assert not (tmp_path / "mine").exists()
 
 
 def test_export_csv_wants_a_folder() -> None:

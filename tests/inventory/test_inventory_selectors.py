@@ -39,6 +39,9 @@ QUERIES: list[tuple[str, Rule]] = [
         "region=africa tier<=2 carrier=geo-*",
         lambda s, c: s.region.startswith("africa-") and s.tier <= 2 and any(x.carrier.startswith("geo-") for x in c),
     ),
+    ("ke-nairobi,cd-goma", lambda s, c: s.id in ("ke-nairobi", "cd-goma")),
+    ("site=ke-nairobi,cd-g*", lambda s, c: s.id == "ke-nairobi" or s.id.startswith("cd-g")),
+    ("shard=africa-east", lambda s, c: s.shard.startswith("africa-east-")),
     ("circuit=ke-nairobi.b", lambda s, c: s.id == "ke-nairobi"),
     ("device=ke-nairobi-ups", lambda s, c: s.id == "ke-nairobi"),
 ]
@@ -68,6 +71,26 @@ def test_equipment_past_its_end_of_support_is_found_by_date(shipped: Inventory) 
         ("tier=", "'tier=' lacks a value; write for instance tier=..."),
         ("tier<=two", "'two' is not a number; write for instance tier<=2"),
         ("tier=two", "'two' is not a number; write for instance tier<=2"),
+        ("region=afrika", "no region 'afrika' is in this inventory; did you mean 'africa'?"),
+        ("region!=europ", "no region 'europ' is in this inventory; did you mean 'europe'?"),
+        ("region=europe,mars", "no region 'mars' is in this inventory; use one of africa-central, africa-east, "),
+        ("hub=valenca", "no hub 'valenca' is in this inventory; did you mean 'valencia'?"),
+        ("carrier=geo-atlass", "no carrier 'geo-atlass' is in this inventory; did you mean 'geo-atlas'?"),
+        ("kind=comission", "no kind 'comission' is in this inventory; did you mean 'commission'?"),
+        ("role=firewall", "no role 'firewall' is in this inventory; use one of router, switch, ups, vsat-modem"),
+        ("tier=9", "no tier '9' is in this inventory; use one of 1, 2, 3, 4"),
+        ("country=zz", "no country 'zz' is in this inventory; `noc inventory list` shows what is"),
+        ("shard=europe-99", "no shard 'europe-99' is in this inventory; did you mean 'europe-"),
+        ("desk=genev", "no desk 'genev' is in this inventory; did you mean 'geneva'?"),
+        ("sla=gold", "no sla 'gold' is in this inventory; use one of critical, field, high, standard"),
+        ("site=ke-nairob", "no site 'ke-nairob' is in this inventory; did you mean 'ke-nairobi'?"),
+        ("ke-nairobi,ke-nairob", "there is no site 'ke-nairob'; did you mean 'ke-nairobi'?"),
+        (
+            "ke-nairobi cd-goma",
+            "no site is ke-nairobi and cd-goma at once; words are joined by AND, write ke-nairobi,cd",
+        ),
+        ("tier=,", "'tier=,' lacks a value"),
+        (",", "there is no site ','"),
         ("region<=africa", "'region' is not a number and cannot be compared with <=; use = or !="),
     ],
 )
@@ -77,6 +100,11 @@ def test_a_query_that_is_not_understood_says_what_was_probably_meant(
     with pytest.raises(QueryError) as error:
         select(shipped, query)
     assert str(error.value).startswith(expected)
+
+
+@pytest.mark.parametrize("query", ["region=x*", "zz-*", "carrier=?", "country=z[z]"])
+def test_a_glob_may_match_nothing(shipped: Inventory, query: str) -> None:
+    assert select(shipped, query) == []
 
 
 def test_an_inventory_restricted_to_some_sites_has_only_their_circuits_and_devices(shipped: Inventory) -> None:

@@ -54,6 +54,8 @@ class Measurements:
         self.cut: set[str] = set()
         self.silent: set[str] = set()
         self.unmeasured: set[str] = set()
+        self.mute = False
+        self.alerted: set[str] = set()
         self.detailed: set[str] | None = None
 
     def rows(self, at: float) -> list[str]:
@@ -78,6 +80,8 @@ class Measurements:
         for hub, found in per_hub.items():
             out.append(f'wan:hub_sessions_up:ratio{{hub="{hub}"}} {sum(found) / max(1, len(found)):g}')
         out.append('up{job="probes-state"} 1')
+        firing = 'ALERTS{alertname="CircuitDegraded",alertstate="firing",severity="warning"'
+        out.extend(f'{firing},site="{site}"}} 1' for site in sorted(self.alerted))
         return out
 
     def _detail(self, site: str, up: list[str], at: float) -> list[str]:
@@ -210,6 +214,9 @@ class Rig:
 def _expose(measurements: Measurements) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if measurements.mute:
+                self.send_error(503)
+                return
             body = measurements.exposition()
             self.send_response(200)
             self.send_header("Content-Type", "text/plain; version=0.0.4")

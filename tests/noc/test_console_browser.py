@@ -93,9 +93,9 @@ def test_an_alert_is_taken_with_the_keyboard_alone(page: Page, troubled: list[st
             break
     page.keyboard.press("a")
     expect(page.locator("#ack textarea")).to_be_focused(timeout=5_000)
+    expect(page.locator("#ack .hint")).to_be_visible()
     page.keyboard.type("on it, by keyboard")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
     expect(row).to_have_count(0, timeout=10_000)
     page.goto("/alerts?acknowledged=yes")
     expect(row).to_contain_text("on it, by keyboard")
@@ -105,8 +105,90 @@ def test_an_alert_is_taken_with_the_keyboard_alone(page: Page, troubled: list[st
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.wait_for_url("**/alerts/*")
-    page.keyboard.press("?")
-    page.wait_for_url("**/help")
+    page.fill("textarea[name=comment]", "still on it")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#acknowledge")).to_contain_text("still on it", timeout=5_000)
+
+
+def test_help_opens_over_the_list_and_leaves_it_as_it_was(page: Page, troubled: list[str]) -> None:
+    page.goto("/alerts")
+    expect(page.locator("table.alerts tbody tr").first).to_be_visible(timeout=10_000)
+    page.keyboard.press("j")
+    expect(page.locator("tr.selected")).to_have_count(1)
+    help_text = page.locator("dialog#help")
+    for _ in range(2):  # the second time from what is there already
+        page.keyboard.press("?")
+        expect(help_text).to_be_visible(timeout=5_000)
+        expect(help_text).to_contain_text("next, previous alert")
+        assert page.evaluate(_CONTRAST) == []
+        chosen = page.locator("tr.selected").get_attribute("id")
+        page.keyboard.press("j")
+        assert page.locator("tr.selected").get_attribute("id") == chosen
+        page.keyboard.press("Escape")
+        expect(help_text).to_be_hidden()
+    assert page.url.endswith("/alerts")
+    expect(page.locator("tr.selected")).to_have_count(1)
+    page.goto("/help")
+    expect(page.locator("h1")).to_have_text("Keys and shapes")
+
+
+def _top(page: Page, what: str) -> float:
+    box = page.locator(what).first.bounding_box()
+    assert box is not None, f"{what} is not drawn"
+    return box["y"]
+
+
+def test_on_a_phone_alerts_come_before_the_map_and_say_what_to_do(page: Page, troubled: list[str]) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/")
+    expect(page.locator("#panel .card").first).to_be_visible(timeout=10_000)
+    assert _top(page, "#counts") < _top(page, "#panel .card") < _top(page, "#map") < _top(page, "#regions")
+    assert _top(page, "#panel .card") < 400
+    expect(page.locator("#panel .card-do").first).to_contain_text("Call the carrier")
+    assert page.locator("#panel .card-do a").first.get_attribute("href") == "/runbooks/SiteDown"
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert _top(page, "#map") < 300, "a wide screen shows both at once"
+    expect(page.locator("#panel .card-do").first).to_be_hidden()
+
+
+def test_on_a_phone_the_filter_is_folded_and_the_alerts_fit(page: Page, troubled: list[str]) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/alerts?severity=page")
+    fold = page.locator("details.fold")
+    expect(page.locator("#filter-text")).to_be_hidden()
+    expect(fold.locator("summary")).to_have_text("Filter: severity page")
+    first = page.locator("table.alerts tbody tr").first
+    expect(first).to_be_visible(timeout=10_000)
+    assert _top(page, "table.alerts tbody tr") < 400
+    expect(first).to_contain_text("Call the carrier")
+    expect(first.get_by_role("link", name="Runbook")).to_be_visible()
+    fold.locator("summary").click()
+    expect(page.locator("#filter-text")).to_be_visible()
+    fold.locator("summary").click()
+    page.keyboard.press("/")
+    expect(page.locator("#filter-text")).to_be_focused()
+    page.set_viewport_size({"width": 1440, "height": 900})
+    expect(page.locator("#filter-text")).to_be_visible()
+    expect(fold.locator("summary")).to_be_hidden()
+
+
+def test_the_wallboard_shows_what_fits_and_counts_the_rest(page: Page, troubled: list[str]) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto("/wallboard")
+    cards = page.locator(".wall-list li")
+    expect(cards.first).to_be_visible(timeout=10_000)
+    page.evaluate("""() => {
+      const list = document.querySelector(".wall-list");
+      while (list.children.length < 30) list.append(list.firstElementChild.cloneNode(true));
+      dispatchEvent(new Event("resize"));
+    }""")
+    shown = page.locator(".wall-list li:visible").count()
+    more = page.locator(".wall-alerts .more")
+    assert 3 < shown < 30
+    expect(more).to_have_text(f"and {30 - shown} more")
+    box = more.bounding_box()
+    assert box is not None
+    assert 800 < box["y"] + box["height"] <= 900
 
 
 def test_a_lost_stream_is_said_and_mends_itself(page: Page, console: ConsoleProcess) -> None:
@@ -161,9 +243,9 @@ _CONTRAST = """() => {
     return [255, 255, 255, 1];
   };
   const bad = [];
-  for (const node of document.querySelectorAll("main *, header *, #health *")) {
+  for (const node of document.querySelectorAll("main *, header *, #health *, dialog[open] *")) {
     if (![...node.childNodes].some((c) => c.nodeType === 3 && c.textContent.trim())) continue;
-    if (node.closest("svg, .quiet, .none, [hidden], dialog") || !node.offsetParent) continue;
+    if (node.closest("svg, .quiet, .word, [hidden], dialog:not([open])") || !node.offsetParent) continue;
     const [a, b] = [light(rgba(getComputedStyle(node).color)), light(ground(node))];
     const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
     if (ratio < 4.5) bad.push(`${node.tagName}.${node.className} ${node.textContent.trim()} ${ratio.toFixed(2)}`);

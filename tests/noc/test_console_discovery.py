@@ -73,7 +73,7 @@ def test_the_run_file_tells_children_and_which_process_the_twin_is(tmp_path: Pat
 
 
 def test_vital_signs_that_are_missing_are_not_healthy() -> None:
-    assert vital_signs([]) == {"snmp_up": 0, "snmp_total": 0, "probes_up": False}
+    assert vital_signs([]) == {"snmp_up": 0, "snmp_polled": 0, "probes_up": False}
     found = vital_signs([Sample({"what": "probes_at"}, 1_000_000_000), Sample({"what": "snmp_up"}, 3)])
     assert found["probes_at"] == datetime.fromtimestamp(1_000_000_000, UTC)
     assert (found["probes_up"], found["snmp_up"]) == (True, 3)

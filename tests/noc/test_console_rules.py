@@ -12,13 +12,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inventory.models import Inventory
-from network_ops.noc import charts, continuity, health, pages, pages_kit, runbooks, site_view, states, worldmap
-from network_ops.noc.alerts import Alert, AlertFilter, count_by_cause, order, parse_active, parse_suppressed, place
+from network_ops.noc import (
+    charts,
+    continuity,
+    health,
+    pages,
+    pages_kit,
+    runbooks,
+    site_questions,
+    site_view,
+    states,
+    worldmap,
+)
+from network_ops.noc.alerts import (
+    Alert,
+    AlertFilter,
+    Place,
+    count_by_cause,
+    order,
+    parse_active,
+    parse_suppressed,
+    place,
+)
 from network_ops.noc.continuity import Acknowledgement, Heard, Known, Verdict, judge
 from network_ops.noc.errors import NonsenseError
 from network_ops.noc.prometheus import Sample
 from network_ops.noc.settings import REPOSITORY, hosts_of
-from network_ops.noc.throttle import ACCOUNT, Throttle
 
 NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
 SETTLE = timedelta(seconds=75)
@@ -145,7 +164,7 @@ def test_pages_come_before_warnings_and_causes_before_their_consequences() -> No
     site = alert("site")
     hub = replace(alert("hub"), scope="hub")
     warning = alert("warning", severity="warning")
-    assert sorted([warning, site, hub], key=order) == [hub, site, warning]
+    assert sorted([warning, site, hub], key=lambda item: order(item, Place())) == [hub, site, warning]
 
 
 def test_a_carriers_outage_is_found_in_every_region_it_touches(tables: Inventory) -> None:
@@ -210,7 +229,7 @@ def test_region_counts_add_up_to_all_sites(tables: Inventory) -> None:
 
 VITALS = health.Vitals(
     NOW - minutes(60), prometheus_at=NOW, alertmanager_at=NOW, states_at=NOW, probes_at=NOW, probes_up=True,
-    snmp_up=99, snmp_total=100, watchdog_at=NOW,
+    snmp_up=99, snmp_polled=100, snmp_targets=100, watchdog_at=NOW,
 )  # fmt: skip
 
 
@@ -229,7 +248,7 @@ def test_everything_heard_lately_is_healthy() -> None:
         ({"probes_up": False}, "probes", "bad"),
         ({"snmp_up": 50}, "snmp", "warn"),
         ({"snmp_up": 5}, "snmp", "bad"),
-        ({"snmp_total": 0}, "snmp", "bad"),
+        ({"snmp_polled": 0}, "snmp", "bad"),
         ({"twin": "simulated"}, "mode", "bad"),
         ({"children": (health.Child("snmp", "up", 2),)}, "children", "warn"),
         ({"children": (health.Child("snmp", "restarting", 2),)}, "children", "bad"),
@@ -296,8 +315,8 @@ def test_a_gap_in_the_measurements_stays_a_gap_in_the_line() -> None:
 
 
 def test_states_of_the_last_hour_are_joined_into_runs() -> None:
-    runs = charts.runs_of(((0, 2), (30, 2), (60, 0), (90, 0), (300, 2)), 30, {0: "down", 2: "up"})
-    assert [run.state for run in runs] == ["up", "down", "unknown", "up"]
+    runs = charts.runs_of(((0, 2), (30, 2), (60, 0), (90, 0), (300, 2)), 30, {0: "down", 2: "up"}, 400)
+    assert [run.state for run in runs] == ["up", "down", "unknown", "up", "unknown"]
 
 
 @pytest.mark.parametrize(("value", "top"), [(0, 1), (0.7, 1), (1.2, 2), (180, 200), (201, 250), (9e6, 1e7)])
@@ -313,23 +332,7 @@ def test_a_site_page_without_measurements_holds_the_facts_and_says_unknown(table
         view = site_view.build(tables, site, site_view.Measured(), NOW.timestamp(), date(2026, 3, 1))
         assert {session.state for c in view.circuits for session in c.sessions} == {"unknown"}
         assert view.rtt.empty
-        assert len(site_view.wan_ports(tables, site)) == len(tables.circuits_of[site])
-
-
-def test_the_rtt_of_a_session_that_is_down_is_not_shown(tables: Inventory) -> None:
-    circuit = next(iter(tables.circuits.values()))
-    hub = next(iter(circuit.tunnels))
-    labels = {"circuit": circuit.id, "hub": hub}
-    measured = site_view.Measured(
-        now=[
-            Sample({"__name__": "wan_session_up", **labels}, 0),
-            Sample({"__name__": "wan_session_rtt_seconds", **labels}, 0.5),
-            Sample({"__name__": "wan_session_loss_ratio", **labels}, 1),
-        ]
-    )
-    view = site_view.build(tables, circuit.site, measured, NOW.timestamp(), date(2026, 3, 1))
-    session = next(s for c in view.circuits for s in c.sessions if s.id == f"{circuit.id}@{hub}")
-    assert (session.state, session.rtt_ms, session.loss, session.remark) == ("down", None, 1, "")
+        assert len(site_questions.wan_ports(tables, site)) == len(tables.circuits_of[site])
 
 
 @pytest.mark.parametrize(
@@ -365,24 +368,24 @@ def test_runbooks_can_carry_no_markup_of_their_own() -> None:
     assert 'href="SiteDown"' in html
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("# Up\n\n**Means.** All is\nwell. Rest now.\n", "All is well."),
+        ("**Means.** Over 2.5 % is lost: call.", "Over 2.5 % is lost: call."),
+        ("# A\n\nRun `x.y` & see", "Run <code>x.y</code> &amp; see"),
+        ("# Only a title", ""),
+        ("", ""),
+    ],
+)
+def test_the_first_sentence_of_a_runbook_says_what_it_is_for(text: str, says: str) -> None:
+    assert runbooks.first_sentence(text) == says
+
+
 @pytest.mark.parametrize("name", ["../secret", "a/b", "", "x.md", "%2e%2e"])
 def test_only_runbooks_can_be_read_as_runbooks(tmp_path: Path, name: str) -> None:
     (tmp_path / "secret.md").write_text("s")
     assert runbooks.find(tmp_path / "runbooks", name) is None
-
-
-def test_guessing_a_password_gets_slow_for_the_account_and_recovers() -> None:
-    throttle = Throttle()
-    waits = [throttle.wait("amina", "192.0.2.1", NOW) for _ in range(ACCOUNT.burst + 1)]
-    assert not any(waits[:-1])
-    assert waits[-1] > timedelta()
-    assert not throttle.wait("boris", "192.0.2.1", NOW)
-    assert not throttle.wait("amina", "192.0.2.1", NOW + ACCOUNT.refill)
-
-
-def test_guessing_from_one_peer_gets_slow_whatever_the_name() -> None:
-    throttle = Throttle()
-    assert any(throttle.wait(f"name{n}", "192.0.2.1", NOW) for n in range(30))
 
 
 def test_a_console_on_loopback_answers_to_loopback_names_only() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,10 +16,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from noc_rig import REPOSITORY
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from network_ops.noc.alerts import Alert
-from network_ops.noc.errors import BadInputError
+from network_ops.noc.errors import BadInputError, StorageError
 from network_ops.noc.store import accounts, acknowledgements, audit, database, tables
 from network_ops.noc.store.tables import AuditRow
 
@@ -94,11 +97,83 @@ def test_the_audit_chain_holds_and_a_changed_entry_breaks_it(store: database.Dat
     with store.session() as session:
         rows = list(session.scalars(select(AuditRow).order_by(AuditRow.id)))
     assert [row.action for row in rows] == ["account.add", "login.refused", "alert.acknowledge"]
-    assert audit.broken_at(rows) is None
+    found = audit.verify(audit.entries(store))
+    assert (found.rows, found.head, found.broken_at) == (3, rows[-1].hash, None)
     with store.session() as session:
         session.get_one(AuditRow, 2).peer = "192.0.2.1"
+    assert audit.verify(audit.entries(store)).broken_at == 2
+
+
+def test_a_head_noted_outside_shows_a_tail_cut_off_and_a_chain_written_anew(store: database.Database) -> None:
+    for number in range(3):
+        accounts.log_in(store, f"guess{number}", "wrong", "192.0.2.9", NOW)
+    noted = audit.verify(audit.entries(store)).head
+    accounts.log_in(store, "later", "wrong", "192.0.2.9", NOW)
+    assert audit.verify(audit.entries(store), noted).noted_at == 3
     with store.session() as session:
-        assert audit.broken_at(session.scalars(select(AuditRow).order_by(AuditRow.id))) == 2
+        session.execute(delete(AuditRow).where(AuditRow.id >= 3))
+    cut = audit.verify(audit.entries(store), noted)
+    assert (cut.rows, cut.broken_at, cut.noted_at) == (2, None, None)
+    with store.session() as session:
+        session.execute(delete(AuditRow))
+    for number in range(3):
+        accounts.log_in(store, f"other{number}", "wrong", "192.0.2.9", NOW)
+    anew = audit.verify(audit.entries(store), noted)
+    assert (anew.rows, anew.broken_at, anew.noted_at) == (3, None, None)
+
+
+WRITER = """
+import sys
+from datetime import UTC, datetime
+from network_ops.noc.store import audit, database
+store = database.open_database(sys.argv[1])
+for number in range(60):
+    with store.session() as session:
+        audit.append(session, datetime.now(UTC), sys.argv[2], "test", str(number), "", "")
+"""
+
+
+def test_three_processes_write_into_one_unbroken_chain(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'console.sqlite'}"  # not there yet: its tables are made by the first of the three
+    argv = [sys.executable, "-c", WRITER, url]
+    writers = [subprocess.Popen([*argv, name], cwd=REPOSITORY, stderr=subprocess.PIPE, text=True) for name in "abc"]
+    for writer in writers:
+        _, errors = writer.communicate(timeout=60)
+        assert (writer.returncode, errors) == (0, "")
+    store = database.open_database(url)
+    actors = [row.actor for row in audit.entries(store)]
+    assert {name: actors.count(name) for name in "abc"} == {"a": 60, "b": 60, "c": 60}
+    assert audit.verify(audit.entries(store)).broken_at is None
+    store.close()
+
+
+def test_a_database_that_another_process_holds_is_an_error_and_works_again_afterwards(tmp_path: Path) -> None:
+    path = tmp_path / "console.sqlite"
+    store = database.open_database(f"sqlite:///{path}")
+    accounts.add(store, "amina", "operator", PASSWORD, "test", NOW)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StorageError, match="nothing was recorded"):
+        accounts.disable(store, "amina", "test", NOW)
+    assert [account.disabled_at for account in accounts.all_accounts(store)] == [None]
+    holder.execute("ROLLBACK")
+    holder.close()
+    accounts.disable(store, "amina", "test", NOW)
+    store.close()
+
+
+def test_the_database_and_its_journals_are_for_their_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "console.sqlite"
+    old = os.umask(0)
+    try:
+        path.touch(0o644)
+        store = database.open_database(f"sqlite:///{path}")
+        accounts.add(store, "amina", "operator", PASSWORD, "test", NOW)
+        modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+        store.close()
+    finally:
+        os.umask(old)
+    assert modes == {"console.sqlite": 0o600, "console.sqlite-wal": 0o600, "console.sqlite-shm": 0o600}
 
 
 def test_a_file_that_is_no_database_is_a_sentence(tmp_path: Path) -> None:
@@ -137,3 +212,37 @@ def test_accounts_are_made_listed_and_closed_on_the_command_line(tmp_path: Path)
     assert run("user", "disable", "amina", *where).returncode == 0
     assert '"disabled": true' in run("user", "list", "--json", *where).stdout
     assert run("user", "disable", "nobody", *where).returncode == 2
+
+
+def test_the_audit_trail_is_shown_and_verified_on_the_command_line(tmp_path: Path) -> None:
+    where = ("--state-dir", str(tmp_path))
+    missing = run("user", "audit", *where)
+    assert (missing.returncode, "there is no database" in missing.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+    path = tmp_path / "console.sqlite"
+    store = database.open_database(f"sqlite:///{path}")
+    accounts.add(store, "amina", "operator", PASSWORD, "test", NOW)
+    accounts.log_in(store, "red\x1b[31m", "wrong", "192.0.2.9", NOW)
+    store.close()
+    shown = run("user", "audit", *where)
+    assert [line.split()[3:5] for line in shown.stdout.splitlines()] == [
+        ["test", "account.add"],
+        ["red?[31m", "login.refused"],
+    ]
+    rows = json.loads(run("user", "audit", "--json", *where).stdout)
+    verdict = json.loads(run("user", "audit", "--verify", "--json", *where).stdout)
+    head = rows[-1]["hash"]
+    assert verdict == {"holds": True, "rows": 2, "head": head, "broken_at": None, "noted_at": None}
+    held = run("user", "audit", "--verify", "--head", head, *where)
+    assert (held.returncode, held.stdout) == (0, f"rows 2\nhead {head}\n")
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM audit WHERE id = 2")
+    assert run("user", "audit", "--verify", *where).returncode == 0
+    cut = run("user", "audit", "--verify", "--head", head, *where)
+    assert (cut.returncode, "cut off" in cut.stderr) == (3, True)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE audit SET detail = 'dr-commander'")
+    broken = run("user", "audit", "--verify", *where)
+    assert (broken.returncode, "broken at entry 1" in broken.stderr) == (3, True)
+    assert run("user", "audit", "--verify", "--head", "x", *where).returncode == 2
+    assert run("user", "audit", "--head", head, *where).returncode == 2

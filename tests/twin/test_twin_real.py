@@ -156,6 +156,13 @@ def test_the_fault_command_injects_lists_and_clears(twin: RunningTwin, inv: Inve
     listed = twin.noc("fault", "list")
     assert fault_id in listed.stdout
     assert circuit in listed.stdout
+    assert "." not in listed.stdout.partition("since ")[2], "times are whole seconds"
+    another = twin.noc("fault", "inject", "circuit-cut", circuit)
+    until = listed.stdout.partition(" until ")[2].split()[0]
+    warning, injected = another.stderr.splitlines()
+    assert warning == f"already active as {fault_id} until {until}; this adds another"
+    assert "1 circuit, 2 sessions" in injected
+    assert twin.noc("fault", "clear", injected.split()[0]).returncode == 0
     assert twin.noc("fault", "clear", fault_id).returncode == 0
     again = twin.noc("fault", "clear", fault_id)
     assert again.returncode == 2
@@ -164,7 +171,13 @@ def test_the_fault_command_injects_lists_and_clears(twin: RunningTwin, inv: Inve
     assert wrong.returncode == 2
     assert "has no site 'atlantis'" in wrong.stderr
     assert twin.noc("fault", "inject", "site-power", "x", "--for", "soon").returncode == 2
-    assert twin.noc("fault", "list", "--state-dir", "/nonexistent").returncode == 1
+
+
+def test_without_a_noc_fault_and_status_say_the_same_and_exit_2(twin: RunningTwin) -> None:
+    for words in (("fault", "list"), ("status",)):
+        done = twin.noc(*words, "--state-dir", "/nonexistent")
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"noc {words[0]}: no NOC runs on /nonexistent: start one with `noc up`")
 
 
 def test_a_fault_ends_by_itself_at_its_time(twin: RunningTwin, inv: Inventory) -> None:

@@ -7,6 +7,7 @@
   const SILENT_MS = 12000;
   const HIDDEN_MS = 60000;
   const words = { up: "UP", degraded: "DEGRADED", down: "DOWN", unknown: "UNKNOWN" };
+  const hubWords = { ...words, down: "ISOLATED" };
   let source = null;
   let heard = 0;
   let offset = 0; // server's clock minus ours, in milliseconds
@@ -50,7 +51,8 @@
     for (const [id, state] of Object.entries(states)) {
       const mark = document.getElementById(`s-${id}`);
       if (!mark || !(state in words)) continue;
-      const label = mark.getAttribute("aria-label").replace(/: [A-Z]+$/, `: ${words[state]}`);
+      const word = (mark.classList.contains("hub") ? hubWords : words)[state];
+      const label = mark.getAttribute("aria-label").replace(/: [A-Z]+$/, `: ${word}`);
       if (mark.getAttribute("aria-label") === label) continue;
       changed = true;
       mark.setAttribute("aria-label", label);
@@ -93,6 +95,35 @@
     for (const name of ["pointerleave", "focusout"]) map.addEventListener(name, () => { tip.hidden = true; });
   }
 
+  // -- the room there is --------------------------------------------------------------------------------------
+
+  const narrow = matchMedia("(max-width: 700px)");
+  const stacked = matchMedia("(max-width: 1000px)");
+  const fold = document.querySelector("details.fold");
+  function foldFilter() {
+    if (fold) fold.open = !narrow.matches;
+  }
+
+  // The wallboard shows as many alerts as fit above the lower edge, and says how many do not.
+  function fitWall() {
+    const list = [...document.querySelectorAll(".wall-list li")];
+    const note = document.querySelector(".wall-alerts .more");
+    if (!note || !list.length) return;
+    for (const item of list) item.hidden = false;
+    note.hidden = false;
+    const edge = innerHeight - note.offsetHeight - 24; // the margins above and below it
+    const fits = (item, at) => (stacked.matches ? at < 8 : at < 3 || item.getBoundingClientRect().bottom + scrollY <= edge);
+    const shown = list.filter(fits);
+    for (const item of list) item.hidden = !shown.includes(item);
+    const more = list.length - shown.length + Number(note.dataset.more);
+    note.hidden = !more;
+    setText(note, `and ${more} more`);
+  }
+  narrow.addEventListener("change", foldFilter);
+  addEventListener("resize", fitWall);
+  foldFilter();
+  fitWall();
+
   // -- the stream ---------------------------------------------------------------------------------------------
 
   let told = {};
@@ -119,6 +150,7 @@
       if (node.dataset.last === event.data) continue;
       node.innerHTML = event.data; // rendered and escaped by our own server
     }
+    fitWall();
     showAges();
   }
 
@@ -171,6 +203,7 @@
   // -- keys and the form ---------------------------------------------------------------------------------------
 
   const dialog = document.getElementById("ack");
+  const help = document.getElementById("help");
   let selected = "";
   const rows = () => [...document.querySelectorAll("table.alerts tbody tr")];
   function select(row) {
@@ -182,22 +215,39 @@
     selected = row.id;
     row.classList.add("selected");
     row.setAttribute("aria-selected", "true");
-    row.scrollIntoView({ block: "nearest" });
   }
   function step(by) {
     const all = rows();
     const at = all.findIndex((row) => row.id === selected);
     select(all[Math.max(0, Math.min(all.length - 1, at < 0 ? 0 : at + by))]);
+    current()?.scrollIntoView({ block: "nearest" });
   }
   const current = () => document.querySelector("tr.selected");
 
+  function showHelp() {
+    if (help.innerHTML.trim()) help.showModal();
+    else htmx.ajax("GET", "/help", { target: "#help" }); // shown when it has come
+  }
+
   document.addEventListener("keydown", (event) => {
     const field = event.target.closest("input, textarea, select");
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.repeat && field?.closest(".ack-form")) {
+      field.form.requestSubmit();
+      event.preventDefault();
+      return;
+    }
     if (event.key === "Escape" && field && !dialog?.open) field.blur();
     if (field || dialog?.open || event.ctrlKey || event.metaKey || event.altKey) return;
     const filter = document.getElementById("filter-text");
-    if (event.key === "?") location.assign("/help");
-    else if (event.key === "/" && filter) { filter.focus(); filter.select(); }
+    if (help?.open) {
+      if (event.key !== "?") return;
+      help.close();
+    } else if (event.key === "?" && help) showHelp();
+    else if (event.key === "/" && filter) {
+      if (fold) fold.open = true;
+      filter.focus();
+      filter.select();
+    }
     else if (event.key === "j") step(1);
     else if (event.key === "k") step(-1);
     else if (event.key === "Enter" && current() && !event.target.closest("a, button")) location.assign(current().dataset.href);
@@ -207,10 +257,12 @@
   });
 
   body.addEventListener("htmx:afterSwap", (event) => {
-    if (event.detail.target === dialog && dialog.innerHTML.trim() && !dialog.open) dialog.showModal();
-    if (selected) select(document.getElementById(selected));
+    const target = event.detail.target;
+    if (target?.matches("dialog") && target.innerHTML.trim() && !target.open) target.showModal();
     showAges();
   });
+  // Not before it has settled: until then htmx puts the attributes back that the server sent.
+  body.addEventListener("htmx:afterSettle", () => { if (selected) select(document.getElementById(selected)); });
   body.addEventListener("noc:acknowledged", () => {
     dialog.close();
     body.dispatchEvent(new CustomEvent("noc:alerts"));
@@ -225,6 +277,7 @@
     }
   });
   document.addEventListener("click", (event) => {
-    if (event.target.closest("[data-close]")) dialog?.close();
+    if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
+    if (event.target === help) help.close(); // its backdrop; a form with words in it is not closed that easily
   });
 })();

@@ -91,10 +91,11 @@ def add(database: Database, name: str, role: str, password: str, actor: str, now
         StorageError: the database refused.
     """
     check_new(name, role, password)
+    hashed = _hash(password)
     with database.session() as session:
         if session.get(AccountRow, name):
             raise BadInputError(f"the account {name} exists: set its password with `noc user password {name}`")
-        session.add(AccountRow(name=name, role=role, password_hash=_hash(password), created_at=now))
+        session.add(AccountRow(name=name, role=role, password_hash=hashed, created_at=now))
         audit.append(session, now, actor, "account.add", name, role, "")
 
 
@@ -105,9 +106,10 @@ def set_password(database: Database, name: str, password: str, actor: str, now: 
         BadInputError: there is no such account, or the password is too short.
     """
     check_password(password)
+    hashed = _hash(password)
     with database.session() as session:
         row = _existing(session.get(AccountRow, name), name)
-        row.password_hash, row.disabled_at = _hash(password), None
+        row.password_hash, row.disabled_at = hashed, None
         session.execute(delete(SessionRow).where(SessionRow.account == name))
         audit.append(session, now, actor, "account.password", name, "", "")
 
@@ -133,7 +135,7 @@ def _existing(row: AccountRow | None, name: str) -> AccountRow:
 
 def all_accounts(database: Database) -> list[Account]:
     """All accounts by name."""
-    with database.session() as session:
+    with database.reading() as session:
         rows = session.scalars(select(AccountRow).order_by(AccountRow.name))
         return [Account(row.name, row.role, row.created_at, row.disabled_at) for row in rows]
 
@@ -173,7 +175,7 @@ def log_in(database: Database, name: str, password: str, peer: str, now: datetim
 
     An unknown or disabled account costs the same time as a wrong password, so that names cannot be found out.
     """
-    with database.session() as session:
+    with database.reading() as session:
         row = session.get(AccountRow, name)
         stored = row.password_hash if row and row.disabled_at is None else None
     right = _verify(stored or _NOBODY, password) and stored is not None
@@ -206,7 +208,7 @@ def log_out(database: Database, token: str, name: str, peer: str, now: datetime)
 
 def find(database: Database, token: str, now: datetime) -> Login | None:
     """Who a cookie belongs to; None when it is unknown or expired."""
-    with database.session() as session:
+    with database.reading() as session:
         found = session.execute(
             select(SessionRow, AccountRow).join(AccountRow).where(SessionRow.token_hash == token_hash(token))
         ).first()

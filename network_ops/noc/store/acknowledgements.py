@@ -16,7 +16,7 @@ from network_ops.noc.store.tables import AcknowledgementRow
 
 def load_open(database: Database) -> dict[str, Acknowledgement]:
     """Open acknowledgements by fingerprint."""
-    with database.session() as session:
+    with database.reading() as session:
         rows = session.scalars(
             select(AcknowledgementRow).where(AcknowledgementRow.ended_at.is_(None)).order_by(AcknowledgementRow.id)
         )
@@ -41,8 +41,8 @@ def record(database: Database, alert: Alert, by: str, comment: str, peer: str, n
         )
         row = AcknowledgementRow(
             fingerprint=alert.id,
-            alert=alert.name,
-            entity=alert.entity,
+            alert=alert.name[:128],
+            entity=alert.entity[:128],
             by=by,
             at=now,
             comment=comment,

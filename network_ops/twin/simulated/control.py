@@ -5,10 +5,10 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -38,6 +38,15 @@ class Twin(Protocol):
     def clear(self, fault_id: str) -> Fault:
         """End a fault now; UnknownTargetError if it is not active."""
 
+    def clear_all(self) -> list[Fault]:
+        """End all faults now; those that ended."""
+
+
+class _TooLargeError(Exception):
+    """The body is larger than any fault."""
+
+
+_MOST_BODY: Final = 64 * 1024
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -78,14 +87,14 @@ class _Api:
         return JSONResponse([f.to_json() for f in self._twin.faults(ended)])
 
     async def inject(self, request: Request) -> Response:
-        kind, target, for_s = _fault_wanted(await request.body())
+        kind, target, for_s = _fault_wanted(await _body(request))
         return JSONResponse(self._twin.inject(kind, target, for_s).to_json(), status_code=201)
 
     async def clear(self, request: Request) -> Response:
         return JSONResponse(self._twin.clear(request.path_params["id"]).to_json())
 
     async def clear_all(self, _: Request) -> Response:
-        return JSONResponse([self._twin.clear(f.id).to_json() for f in self._twin.faults(ended=False)])
+        return JSONResponse([f.to_json() for f in self._twin.clear_all()])
 
 
 def _guard(handler: Handler, token: str) -> Handler:
@@ -101,6 +110,10 @@ def _guard(handler: Handler, token: str) -> Handler:
             return _error(404, str(e))
         except FaultError as e:
             return _error(400, str(e))
+        except _TooLargeError:
+            return _error(413, f"the body is larger than {_MOST_BODY // 1024} KiB, which no fault is")
+        except ClientDisconnect:
+            return _error(400, "the request was not sent to its end")
         except StateError as e:
             return _error(500, str(e))
 
@@ -109,6 +122,16 @@ def _guard(handler: Handler, token: str) -> Handler:
 
 def _error(status: int, sentence: str) -> JSONResponse:
     return JSONResponse({"error": sentence}, status_code=status)
+
+
+async def _body(request: Request) -> bytes:
+    """The body, read no further than it may be long."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > _MOST_BODY:
+            raise _TooLargeError
+    return bytes(body)
 
 
 def _fault_wanted(body: bytes) -> tuple[str, str, float | None]:
@@ -120,7 +143,7 @@ def _fault_wanted(body: bytes) -> tuple[str, str, float | None]:
     remedy = 'send {"kind": ..., "target": ..., "for_s": seconds or null}'
     try:
         wanted = json.loads(body)
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise FaultError(f"the body is not JSON: {e}; {remedy}") from e
     if not isinstance(wanted, dict) or not set(wanted) <= {"kind", "target", "for_s"}:
         raise FaultError(f"the body must be an object without other keys; {remedy}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
+import math
 import signal
 import socket
 import time
@@ -25,7 +27,9 @@ from .engine import Engine, FaultEvent
 from .fleet import Fleet
 from .mib import Agent
 from .responder import MAX_MESSAGE, Responder
-from .store import append_event, read_state, write_state
+from .store import StateError, append_event, read_state, take_back, write_state
+
+_log = logging.getLogger("noc.twin")
 
 _SOCKETS: Final = {"snmp": 4, "echo": 2}
 _FIRST_PORT: Final = {"snmp": SNMP_PORT, "echo": ECHO_PORT}
@@ -33,6 +37,7 @@ _DEVICE_BLOCK: Final = 1
 _SESSION_BLOCK: Final = 64
 _HOSTS: Final = 254
 _ENDED_KEPT: Final = 2000
+_RETRY_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class Settings:
 
 
 class SimulatedTwin:
-    """The twin on an event loop; `faults`, `inject` and `clear` are what the control API calls."""
+    """The twin on an event loop; `faults`, `inject`, `clear` and `clear_all` are what the control API calls."""
 
     def __init__(self, inv: Inventory, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
         """Open all sockets and take up the saved state, if there is one.
@@ -66,6 +71,7 @@ class SimulatedTwin:
         else:
             self.engine = Engine.restored(inv, saved["engine"])
         self._ended: deque[Fault] = deque(maxlen=_ENDED_KEPT)
+        self._unwritten: deque[tuple[FaultEvent, Fault]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._fleet = Fleet(inv, self.engine, settings.seed)
         self._responder = Responder(self._fleet.directory, settings.community, settings.max_message)
@@ -75,7 +81,7 @@ class SimulatedTwin:
         self._open(inv, saved["ports"] if saved else {})
         self._counts = {"sites": len(inv.sites), "devices": len(inv.devices), "sessions": len(inv.sessions)}
         self._catch_up()
-        self._save()
+        self._persist()
 
     def endpoints(self) -> dict[str, dict[str, str]]:
         """{"snmp" | "echo": {inventory address: "host:port"}}."""
@@ -94,27 +100,74 @@ class SimulatedTwin:
         return [*self._ended, *self.engine.faults] if ended else self.engine.faults
 
     def inject(self, kind: str, target: str, for_s: float | None) -> Fault:
-        """Break something now; FaultError if that makes no sense."""
+        """Break something now.
+
+        Raises:
+            FaultError: that makes no sense.
+            StateError: it could not be noted on the disk, and therefore is not in force.
+        """
         self._catch_up()
+        # A trial of the disk before the world changes: a site whose power was cut and given back has rebooted.
+        self._persist()
         fault = self.engine.inject(kind, target, for_s, time.time())
-        self._plan()
-        self._happened("injected", fault)
+        try:
+            size = append_event(self._settings.fault_log, "injected", fault)
+            try:
+                self._save()
+            except StateError:
+                take_back(self._settings.fault_log, size)
+                raise
+        except StateError:
+            self.engine.clear(fault.id, time.time())
+            raise
+        finally:
+            self._plan()
         return fault
 
     def clear(self, fault_id: str) -> Fault:
-        """End a fault now; UnknownTargetError if it is not active."""
+        """End a fault now.
+
+        Raises:
+            UnknownTargetError: it is not active.
+            StateError: it has ended, but that could not be noted on the disk yet.
+        """
         self._catch_up()
-        fault = self.engine.clear(fault_id, time.time())
-        self._happened("cleared", fault)
-        return fault
+        return self._clear([fault_id])[0]
+
+    def clear_all(self) -> list[Fault]:
+        """End all faults now.
+
+        Raises:
+            StateError: they have ended, but that could not be noted on the disk yet.
+        """
+        self._catch_up()
+        return self._clear([fault.id for fault in self.engine.faults])
+
+    def _clear(self, fault_ids: list[str]) -> list[Fault]:
+        cleared = [self.engine.clear(fault_id, time.time()) for fault_id in fault_ids]
+        self._plan()
+        for fault in cleared:
+            self._over("cleared", fault)
+        try:
+            self._persist()
+        except StateError as e:
+            names = ", ".join(fault_ids)
+            raise StateError(f"{names} ended, but a twin that restarts now would have it again: {e}") from e
+        return cleared
 
     def close(self) -> None:
-        """Save and let go of all sockets."""
-        self._catch_up()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._save()
-        self._datapath.close()
+        """Save and let go of all sockets.
+
+        Raises:
+            StateError: the last state could not be saved.
+        """
+        try:
+            self._catch_up()
+            self._persist()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._datapath.close()
 
     def _open(self, inv: Inventory, last_ports: dict[str, list[int]]) -> None:
         """Give every device and session its address, and open the sockets that serve them."""
@@ -143,24 +196,42 @@ class SimulatedTwin:
                 self._map[service][address] = f"{point.address}:{ports[position % len(ports)]}"
 
     def _catch_up(self) -> None:
-        """Do what fell due, exactly as of its time, and plan the next."""
-        expired = self.engine.advance(time.time())
+        """Do what fell due, exactly as of its time, and plan the next.
+
+        A disk that is full stops no time: what could not be noted stays in line, in order, for the next try.
+        """
+        for fault in self.engine.advance(time.time()):
+            self._over("expired", fault)
+        if self._unwritten:
+            try:
+                self._persist()
+            except StateError as e:
+                _log.warning("%s; trying again within %.0f s", e, _RETRY_S)
         self._plan()
-        for fault in expired:
-            self._happened("expired", fault)
 
     def _plan(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         due = self.engine.next_event()
+        if self._unwritten:
+            due = min(time.time() + _RETRY_S, due or math.inf)
         if due is not None:
             self._timer = self._loop.call_later(max(0.0, min(due - time.time(), 3600.0)), self._catch_up)
 
-    def _happened(self, event: FaultEvent, fault: Fault) -> None:
-        if event != "injected":
-            self._ended.append(fault)
-        append_event(self._settings.fault_log, event, fault)
+    def _over(self, event: FaultEvent, fault: Fault) -> None:
+        self._ended.append(fault)
+        self._unwritten.append((event, fault))
+
+    def _persist(self) -> None:
+        """Write the ends of faults that are not in the log yet, then the state.
+
+        Raises:
+            StateError: the disk would not; what is unwritten stays in line.
+        """
+        while self._unwritten:
+            append_event(self._settings.fault_log, *self._unwritten[0])
+            self._unwritten.popleft()
         self._save()
 
     def _save(self) -> None:
