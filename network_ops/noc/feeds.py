@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import shutil
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -159,7 +160,9 @@ class Feeds:
         self.picture.feel(utc_now(), **vital_signs(samples))
 
     async def read_run_file(self) -> None:
-        """Read which children the parent runs."""
+        """Read which children the parent runs, and how much room the state directory has."""
+        free = shutil.disk_usage(self.picture.settings.state_dir).free
+        self.picture.feel(utc_now(), disk_free_bytes=free)
         path = self.picture.settings.run_file
         if path is None:
             return

@@ -17,6 +17,7 @@ MEASURED_STALE = timedelta(seconds=30)
 """When the newest measurement is older than this, the state of no site is known."""
 POLLING = timedelta(seconds=300)
 """How long after the console's start SNMP devices may be waiting for their first poll; the slow ones wait 240 s."""
+DISK_LOW_BYTES, DISK_FULL_BYTES = 150 * 2**20, 30 * 2**20
 STARTING = timedelta(seconds=150)
 """How long after the console's start a part that was never heard counts as starting rather than as missing."""
 
@@ -56,6 +57,7 @@ class Vitals:
     twin: str | None = None
     twin_at: datetime | None = None
     children: tuple[Child, ...] | None = None
+    disk_free_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,12 @@ def assess(vitals: Vitals, now: datetime) -> Health:
         _alert_path(vitals, starting, now),
         _mode(vitals, starting, now),
         *_children(vitals),
+        *_disk(vitals),
     )
     path = next(check for check in checks if check.id == "alert-path")
     banner = "ALERT PATH NOT PROVEN" if path.level == "bad" else ""
+    if any(check.id == "disk" and check.level == "bad" for check in checks):
+        banner = "DISK FULL: NO ALERT CAN COME. FREE SPACE FOR THE STATE DIRECTORY"
     blind = ", ".join(f"{check.label} {check.word}" for check in checks if check.level in _BLINDING.get(check.id, ()))
     return Health(checks, banner, blind)
 
@@ -182,3 +187,16 @@ def _children(vitals: Vitals) -> tuple[Check, ...]:
     if restarts:
         return (Check("children", "Parts", "warn", "RESTARTED", restarted),)
     return (Check("children", "Parts", "ok", f"{len(vitals.children)} UP"),)
+
+
+def _disk(vitals: Vitals) -> tuple[Check, ...]:
+    """Only when it runs short: on a full disk Prometheus stores nothing, and what is not stored raises no alert."""
+    free = vitals.disk_free_bytes
+    if free is None or free >= DISK_LOW_BYTES:
+        return ()
+    text = f"{free // 2**20} MiB left for the state directory"
+    return (
+        Check("disk", "Disk", "bad", "FULL", text)
+        if free < DISK_FULL_BYTES
+        else Check("disk", "Disk", "warn", "LOW", text),
+    )

@@ -311,3 +311,17 @@ def test_sites_are_filtered_by_every_field(tables: Inventory) -> None:
         assert not miss.wants(site, "down", hit, tables)
     assert not fits.wants(site, "down", frozenset(), tables)
     assert fits.query()["alert"] == "f1"
+
+
+@pytest.mark.parametrize(
+    ("free_mib", "words", "banner"), [(4000, [], ""), (100, ["LOW"], ""), (10, ["FULL"], "DISK FULL"), (None, [], "")]
+)
+def test_a_disk_that_runs_full_is_named_before_alerting_stops(
+    free_mib: int | None, words: list[str], banner: str
+) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    free = None if free_mib is None else free_mib * 2**20
+    found = health.assess(health.Vitals(started_at=now, watchdog_at=now, disk_free_bytes=free), now)
+    assert [check.word for check in found.checks if check.id == "disk"] == words
+    assert found.banner.startswith(banner)
+    assert bool(found.banner) == bool(banner)

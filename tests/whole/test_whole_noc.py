@@ -17,7 +17,7 @@ import httpx
 import psutil
 import pytest
 import pytest_asyncio
-from conftest import cut_inventory
+from small_tables import cut_inventory
 
 import inventory
 from network_ops.supervisor.ports import free_ports
