@@ -1,4 +1,4 @@
-"""Empty cells to decisions: preferred hub, shard, prefixes, addresses, tunnels, estimates of unmeasured circuits.
+"""Empty cells to decisions: preferred hub, shard, prefixes, AS numbers, addresses, tunnels, estimates of circuits.
 
 Pure: reads raw tables and returns the cells to fill. A filled cell is never touched, so a decision taken once
 stays until a person changes it; rows are taken in order of their ids, so the order of the file decides nothing.
@@ -17,6 +17,7 @@ from math import ceil
 from inventory.errors import InventoryError
 from inventory.geo import Place, distance_km, fibre_rtt_ms
 from inventory.models import Address, Network
+from inventory.schema import PRIVATE_ASNS
 from inventory.tables import Row, Table
 
 SHARD_FILL = 65  # sites after which assign opens another shard; 75 is the limit, the rest is room for people
@@ -120,6 +121,7 @@ def decide(tables: Mapping[str, Table]) -> tuple[Change, ...]:
     filler = _Filler(tables)
     _fill_hubs(filler)
     _fill_shards(filler)
+    _fill_asns(filler)
     space = _free_space(tables)
     _fill_prefixes(filler, space)
     _fill_tunnels(filler, space)
@@ -178,6 +180,15 @@ def _fill_shards(filler: _Filler) -> None:
             ordinal += 1
         members[f"{region}-{ordinal}"] += 1
         filler.fill(file, number, "shard", f"{region}-{ordinal}")
+
+
+def _fill_asns(filler: _Filler) -> None:
+    """The lowest private AS number that no site and no hub has."""
+    hubs, sites = (filler.tables[file].rows for file in ("hubs.yaml", "sites.csv"))
+    taken = {int(r.cells["asn"]) for r in (*hubs, *sites) if r.cells.get("asn")}
+    free = (n for n in PRIVATE_ASNS[-1] if n not in taken)
+    for number, asn in zip(filler.empty("sites.csv", "asn"), free, strict=False):  # 94 million: not exhausted
+        filler.fill("sites.csv", number, "asn", str(asn))
 
 
 def _free_space(tables: Mapping[str, Table]) -> dict[int, FreeSpace]:

@@ -48,10 +48,11 @@ def suggestion(word: str, known: Collection[str]) -> str:
 class Cells:
     """One row's cells with their place, for a parser that wants values."""
 
-    __slots__ = ("_cells", "_problems", "ok", "row", "table")
+    __slots__ = ("_cells", "_problems", "_within", "ok", "row", "table")
 
-    def __init__(self, table: Table, row: Row, problems: list[Problem]) -> None:
+    def __init__(self, table: Table, row: Row, problems: list[Problem], within: str = "") -> None:
         self.table = table
+        self._within = within  # "machines." in an entry of the field machines
         self.row = row
         self.ok = True
         self._cells = row.cells
@@ -61,7 +62,27 @@ class Cells:
         """Note a problem with the cell in `column` and mark the row unusable."""
         self.ok = False
         line = self.row.line_of(column)
-        self._problems.append(Problem(self.table.file, line, column, message, remedy))
+        self._problems.append(Problem(self.table.file, line, self._within + column, message, remedy))
+
+    def entries(self, column: str, known: Collection[str], build: Callable[[Cells], T]) -> tuple[T, ...]:
+        """The mappings of a list, each built from its own cells; any fault in one makes the row unusable.
+
+        Args:
+            column: name of the field; absent or empty gives no entries.
+            known: the keys that an entry may have.
+            build: an entry's cells to an object.
+        """
+        found: list[T] = []
+        for entry in self.row.entries.get(column, ()):
+            cells = Cells(self.table, entry, self._problems, f"{column}.")
+            for name in entry.lines:
+                if name not in known:
+                    cells.refuse(name, "there is no such field", suggestion(name, known))
+            found.append(build(cells))
+            self.ok = self.ok and cells.ok
+        if self.optional(column):
+            self.refuse(column, "is not a list of entries", "write - {" + ": ..., ".join(known) + ": ...}")
+        return tuple(found)
 
     def optional(self, column: str) -> str:
         """The cell's text, empty where the cell is."""
@@ -103,9 +124,9 @@ class Cells:
             return low
         return found
 
-    def integer(self, column: str, low: int, high: int) -> int:
+    def integer(self, column: str, low: int, high: int, remedy: str = "fill it in") -> int:
         """A whole number from `low` to `high`, both included."""
-        value = self.text(column)
+        value = self.text(column, remedy)
         if not value:
             return low
         if not value.lstrip("-").isdecimal():

@@ -29,8 +29,8 @@ _SHARD = re.compile(r"(?P<region>.+)-[1-9][0-9]*")
 def check(inv: Inventory, sheets: Sheets, problems: list[Problem]) -> None:
     """Add every fault of the inventory as a whole to `problems`."""
     for rule in (
-        _regions, _desks, _shards, _site_circuits, _interfaces, _circuits, _hub_limits, _overlaps, _addresses,
-        _links, _applications,
+        _regions, _desks, _shards, _asns, _site_circuits, _interfaces, _circuits, _hub_limits, _overlaps, _addresses,
+        _links, _applications, _machines,
     ):  # fmt: skip
         problems.extend(rule(inv, sheets))
 
@@ -64,6 +64,15 @@ def _shards(inv: Inventory, sheets: Sheets) -> Iterator[Problem]:
             message = f"{shard} has {len(sites)} sites, at most {SHARD_LIMIT} fit one deployment"
             remedy = "empty the cell of the newest sites and run `noc inventory assign`"
             yield sheets.problem(SITES, sites[SHARD_LIMIT], "shard", message, remedy)
+
+
+def _asns(inv: Inventory, sheets: Sheets) -> Iterator[Problem]:
+    """A hub drops routes that carry its own number, and two sites with one number drop each other's."""
+    holder: dict[int, str] = {hub.asn: f"hub {hub.id}" for hub in inv.hubs.values()}
+    for site in inv.sites.values():
+        if (other := holder.setdefault(site.asn, site.id)) != site.id:
+            remedy = "empty the cell of the newer site and run `noc inventory assign`"
+            yield sheets.problem(SITES, site.id, "asn", f"{site.asn} is the number of {other} as well", remedy)
 
 
 def _site_circuits(inv: Inventory, sheets: Sheets) -> Iterator[Problem]:
@@ -204,6 +213,14 @@ def _applications(inv: Inventory, sheets: Sheets) -> Iterator[Problem]:
         message = "depends on itself: " + " -> ".join((*cycle, cycle[0]))
         remedy = "remove one of these dependencies, or no order of recovery exists"
         yield sheets.problem(APPLICATIONS, cycle[0], "depends_on", message, remedy)
+
+
+def _machines(inv: Inventory, sheets: Sheets) -> Iterator[Problem]:
+    for application in inv.applications.values():
+        for name, count in Counter(m.name for m in application.machines).items():
+            if count > 1:
+                message, remedy = f"'{name}' is there {count} times", "give each entry a name of its own"
+                yield sheets.problem(APPLICATIONS, application.id, "machines", message, remedy)
 
 
 def _cycles(edges: dict[str, tuple[str, ...]]) -> Iterator[tuple[str, ...]]:

@@ -133,6 +133,9 @@ def _check_fields(table: Table, spec: TableSpec, problems: list[Problem]) -> Non
             if name not in known:
                 remedy = suggestion(name, known)
                 problems.append(Problem(table.file, line, name, "there is no such field", remedy))
+            elif name in row.entries and name not in spec.lists:
+                remedy = "give a value or a list of words"
+                problems.append(Problem(table.file, line, name, "holds a nested structure", remedy))
 
 
 def _circuits_spec(directory: Path, hubs: Collection[str]) -> TableSpec:

@@ -17,6 +17,7 @@ Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
 CircuitRole = Literal["primary", "backup"]
+OperatingSystem = Literal["linux", "windows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,10 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A duty station. `tier` 1 (largest) to 4; hubs, shard and prefixes are decisions kept as columns."""
+    """A duty station. `tier` 1 (largest) to 4; hubs, shard, prefixes and `asn` are decisions kept as columns.
+
+    `asn` is the private autonomous system number (RFC 6996) with which the site's routers speak BGP to both hubs.
+    """
 
     id: str
     name: str
@@ -134,6 +138,7 @@ class Site:
     preferred_hub: str
     standby_hub: str
     prefixes: tuple[Network, ...]
+    asn: int
     desk: str
     sla: str
 
@@ -254,8 +259,26 @@ class CloudEdge:
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """`count` like virtual machines of an application at its home hub, replicated to its standby.
+
+    Sizes are whole GiB, as a hypervisor takes them; `disk_gb` is the one disk of each machine.
+    """
+
+    name: str
+    count: int
+    cpus: int
+    memory_gb: int
+    disk_gb: int
+    os: OperatingSystem
+
+
+@dataclass(frozen=True, slots=True)
 class Application:
-    """An enterprise application: tier, home hub, standby, recovery objectives and what it depends on."""
+    """An enterprise application: tier, home hub, standby, recovery objectives and what it depends on.
+
+    `machines` is empty for one that runs on no virtual machines of ours (bought as a service, or on appliances).
+    """
 
     id: str
     name: str
@@ -266,6 +289,7 @@ class Application:
     rpo: timedelta
     depends_on: tuple[str, ...]
     migration: str
+    machines: tuple[Machine, ...] = ()
 
 
 @dataclass(frozen=True)

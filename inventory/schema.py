@@ -19,16 +19,25 @@ from inventory.models import CircuitRole
 MEGA = 1_000_000
 MAX_SITE_PREFIXES = 8  # AZURE.md limit of 10,000 routes per hub, with room: 594 x 8
 TIERS = (1, 4)
+# RFC 6996 section 5: the two ranges for private use. Assign takes from the second, which nobody runs out of.
+PRIVATE_ASNS = (range(64_512, 65_535), range(4_200_000_000, 4_294_967_295))
+# Private numbers that Azure keeps for its own gateways and route servers: a VPN gateway takes 64512-65514 and
+# 65521-65534 of the two-byte ones, and any four-byte one (Azure VPN Gateway FAQ, "What ASNs can I use?", 2026-11).
+AZURE_ASNS = range(65_515, 65_521)
 
 
 @dataclass(frozen=True, slots=True)
 class TableSpec:
-    """A table: its file and its columns. `optional` columns may be absent; `required` may not."""
+    """A table: its file and its columns. `optional` columns may be absent; `required` may not.
+
+    `lists` are those (of YAML) whose value is a list of mappings; anywhere else such a thing is refused.
+    """
 
     file: str
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
     may_be_missing: bool = False
+    lists: tuple[str, ...] = ()
 
 
 def _columns(words: str) -> tuple[str, ...]:
@@ -56,7 +65,7 @@ SITES = TableSpec(
     "sites.csv",
     _columns(
         "id name city country latitude longitude region shard kind tier timezone preferred_hub standby_hub "
-        "prefixes desk sla"
+        "prefixes asn desk sla"
     ),
 )
 DEVICES = TableSpec("devices.csv", _columns("id site role model platform serial address ports end_of_support auth"))
@@ -67,8 +76,12 @@ CLOUD_EDGES = TableSpec(
 APPLICATIONS = TableSpec(
     "applications.yaml",
     _columns("id name tier home_hub standby_hub rto_minutes rpo_minutes depends_on migration"),
+    optional=("machines",),
     may_be_missing=True,
+    lists=("machines",),
 )
+MACHINE_FIELDS = ("name", "count", "cpus", "memory_gb", "disk_gb", "os")
+OPERATING_SYSTEMS = ("linux", "windows")
 MIGRATIONS = ("retain", "rehost", "replatform", "replace", "done")
 
 
@@ -208,6 +221,7 @@ def site(c: Cells, known: Known) -> models.Site:
         preferred_hub=c.choice("preferred_hub", known.hubs, "hub", ASSIGN_REMEDY),
         standby_hub=c.choice("standby_hub", known.hubs, "hub", ASSIGN_REMEDY),
         prefixes=c.networks("prefixes", ASSIGN_REMEDY),
+        asn=c.integer("asn", PRIVATE_ASNS[0].start, PRIVATE_ASNS[-1].stop - 1, ASSIGN_REMEDY),
         desk=c.choice("desk", known.desks, "service desk"),
         sla=c.choice("sla", known.slas, "service level"),
     )
@@ -218,7 +232,17 @@ def site(c: Cells, known: Known) -> models.Site:
     if len(found.prefixes) > MAX_SITE_PREFIXES:
         message = f"has {len(found.prefixes)} prefixes, at most {MAX_SITE_PREFIXES} are allowed"
         c.refuse("prefixes", message, "summarise them: a hub takes 10,000 routes in all")
+    _check_asn(c, found.asn)
     return found
+
+
+def _check_asn(c: Cells, asn: int) -> None:
+    first = PRIVATE_ASNS[-1].start
+    remedy = f"empty the cell and run `noc inventory assign`, or give one from {first} up"
+    if asn in AZURE_ASNS:
+        c.refuse("asn", f"{asn} is one that Azure keeps for its own gateways", remedy)
+    elif not any(asn in private for private in PRIVATE_ASNS):
+        c.refuse("asn", f"{asn} is not for private use (RFC 6996)", remedy)
 
 
 def circuit(c: Cells, known: Known) -> models.Circuit:
@@ -301,4 +325,17 @@ def application(c: Cells, known: Known, applications: Collection[str]) -> models
         timedelta(minutes=c.number("rpo_minutes", 0, 1e6)),
         depends_on,
         c.choice("migration", MIGRATIONS, "state of migration"),
+        c.entries("machines", MACHINE_FIELDS, machine),
+    )
+
+
+def machine(c: Cells) -> models.Machine:
+    """An entry of an application's machines."""
+    return models.Machine(
+        c.id("name"),
+        c.integer("count", 1, 100),
+        c.integer("cpus", 1, 128),
+        c.integer("memory_gb", 1, 4096),
+        c.integer("disk_gb", 1, 32_767),
+        "windows" if c.choice("os", OPERATING_SYSTEMS, "system of machines") == "windows" else "linux",
     )

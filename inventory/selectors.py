@@ -67,6 +67,7 @@ KEYS: Mapping[str, _Key] = {
     ),
     "hub": _Key(lambda _, s: (s.preferred_hub,), "preferred hub", known=lambda i: i.hubs),
     "standby": _Key(lambda _, s: (s.standby_hub,), "standby hub", known=lambda i: i.hubs),
+    "asn": _Key(lambda _, s: (str(s.asn),), "its autonomous system number", is_number=True),
     "desk": _Key(lambda _, s: (s.desk,), "service desk", known=lambda i: i.desks),
     "sla": _Key(lambda _, s: (s.sla,), "service level", known=lambda i: i.slas),
     "timezone": _Key(lambda _, s: (s.timezone,), "IANA time zone"),

@@ -18,19 +18,22 @@ from inventory.errors import Problem
 
 COMMIT_DIRECTORY = ".commit"  # see inventory.transfer: a file in here is newer than its namesake outside
 _BOM = "\ufeff"
+_FLAT_REMEDY = "give a value or a list of words"
 
 
 @dataclass(slots=True)
 class Row:
     """One row: its first line in the file (1-based) and its cells by column name.
 
-    `lines` is set where the cells of a row stand on lines of their own (YAML).
+    `lines` is set where the cells of a row stand on lines of their own (YAML), and `entries` where a field is a list
+    of mappings: each of them a row again.
     """
 
     line: int
     cells: dict[str, str]
     lines: dict[str, int] = field(default_factory=dict)
     end: int = 0
+    entries: dict[str, list[Row]] = field(default_factory=dict)
 
     def line_of(self, column: str) -> int:
         """Line of the cell in `column`, or of the row."""
@@ -160,7 +163,7 @@ def _header_is_usable(file: str, line: int, columns: tuple[str, ...], problems: 
 
 
 def parse_yaml(file: str, text: str, problems: list[Problem]) -> Table | None:
-    """Rows of a YAML file that maps an id to fields; each field is a scalar or a list of words."""
+    """Rows of a YAML file that maps an id to fields: each a scalar, a list of words or a list of flat mappings."""
     try:
         root = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
@@ -190,11 +193,13 @@ def parse_yaml(file: str, text: str, problems: list[Problem]) -> Table | None:
     return Table(file, tuple(columns), rows, text)
 
 
-def _add_yaml_cell(file: str, row: Row, name: yaml.Node, cell: yaml.Node, problems: list[Problem]) -> None:
+def _add_yaml_cell(
+    file: str, row: Row, name: yaml.Node, cell: yaml.Node, problems: list[Problem], within: str = ""
+) -> None:
     line = name.start_mark.line + 1
     label = str(name.value)
     if label in row.cells:
-        problems.append(Problem(file, line, label, "the field is there twice", "remove one"))
+        problems.append(Problem(file, line, within + label, "the field is there twice", "remove one"))
         return
     row.lines[label] = line
     row.cells[label] = ""
@@ -202,5 +207,16 @@ def _add_yaml_cell(file: str, row: Row, name: yaml.Node, cell: yaml.Node, proble
         row.cells[label] = "" if cell.tag == "tag:yaml.org,2002:null" else str(cell.value).strip()
     elif isinstance(cell, yaml.SequenceNode) and all(isinstance(n, yaml.ScalarNode) for n in cell.value):
         row.cells[label] = " ".join(str(n.value) for n in cell.value)
+    elif (
+        not within and isinstance(cell, yaml.SequenceNode) and all(isinstance(n, yaml.MappingNode) for n in cell.value)
+    ):
+        row.entries[label] = [_yaml_entry(file, f"{label}.", node, problems) for node in cell.value]
     else:
-        problems.append(Problem(file, line, label, "holds a nested structure", "give a value or a list of words"))
+        problems.append(Problem(file, line, within + label, "holds a nested structure", _FLAT_REMEDY))
+
+
+def _yaml_entry(file: str, within: str, node: yaml.MappingNode, problems: list[Problem]) -> Row:
+    entry = Row(node.start_mark.line + 1, {})
+    for name, cell in node.value:
+        _add_yaml_cell(file, entry, name, cell, problems, within)
+    return entry

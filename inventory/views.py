@@ -143,4 +143,5 @@ def _host_variables(inv: Inventory, device: Device) -> dict[str, object]:
         "preferred_hub": site.preferred_hub,
         "standby_hub": site.standby_hub,
         "site_prefixes": [str(p) for p in site.prefixes],
+        "site_asn": site.asn,
     }

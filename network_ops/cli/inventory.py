@@ -99,7 +99,7 @@ def _split_text(split: Mapping[str, int]) -> str:
 @click.option("--dry-run", is_flag=True, help="Show what would be filled and write nothing (exit 3 if anything).")
 @_verb
 def assign(directory: Path, as_json: bool, dry_run: bool) -> None:
-    """Fill empty cells: preferred hub, shard, prefixes, addresses, tunnels, estimates. Moves nothing."""
+    """Fill empty cells: preferred hub, shard, prefixes, AS number, addresses, tunnels, estimates. Moves nothing."""
     from inventory.transfer import assign as fill
 
     done = fill(directory, dry_run=dry_run)
@@ -175,7 +175,7 @@ def show(directory: Path, as_json: bool, site: str) -> None:
     print(f"  {found.kind}, tier {found.tier}, shard {found.shard}")
     print(f"  region {region.id} ({region.name}), technology centre {region.technology_centre}")
     print(f"  hub {found.preferred_hub}, standby {found.standby_hub}; desk {found.desk}, service level {found.sla}")
-    print(f"  prefixes {' '.join(map(str, found.prefixes))}")
+    print(f"  prefixes {' '.join(map(str, found.prefixes))}, AS {found.asn}")
     for c in circuits:
         rate = f"{c.rate_down_bps / 1e6:g}/{c.rate_up_bps / 1e6:g} Mbit/s"
         carrier = inv.carriers[c.carrier]

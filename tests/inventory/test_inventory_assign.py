@@ -155,6 +155,16 @@ def test_a_new_site_goes_to_its_nearest_hub_while_the_split_allows_it(tables: Ta
     assert hubs["in-new-delhi"] == {"preferred_hub": "brindisi", "standby_hub": "valencia"}
 
 
+def test_a_new_site_gets_the_lowest_as_number_that_nobody_has(tables: Tables) -> None:
+    taken = {int(r["asn"]) for r in tables.rows("sites.csv")}
+    assert min(taken) == 4_200_000_000
+    gap = next(r["asn"] for r in tables.rows("sites.csv") if r["id"] == "cd-goma")
+    tables.set("sites.csv", "cd-goma", "asn", "64512")
+    tables.set("sites.csv", "ke-nairobi", "asn", "")
+    (change,) = assign(tables.path).changes
+    assert (change.id, change.column, change.value) == ("ke-nairobi", "asn", gap)
+
+
 def test_a_full_shard_opens_another_and_nobody_moves(tables: Tables) -> None:
     last = [r["id"] for r in tables.rows("sites.csv") if r["shard"] == "europe-1"][-1]
     tables.edit(

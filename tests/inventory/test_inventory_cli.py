@@ -56,7 +56,7 @@ def test_empty_cells_come_last_in_a_line_per_column_and_bury_no_fault(undecided:
     assert (
         "sites.csv: shard: 10 cells are empty, the first on line 2; run `noc inventory assign` to fill them" in others
     )
-    assert len(others) == 10
+    assert len(others) == 11
     found = json.loads(run("validate", "--json", "--inventory", undecided.path).stdout)
     assert len(found["problems"]) > 100
     assert f"{len(found['problems'])} problem(s)" in result.stderr

@@ -77,6 +77,19 @@ def test_nine_regions_each_with_a_technology_centre_in_it(shipped: Inventory) ->
         assert shipped.sites[region.technology_centre].region == region.id
 
 
+def test_every_site_has_an_as_number_of_its_own_for_private_use(shipped: Inventory) -> None:
+    numbers = {s.asn for s in shipped.sites.values()}
+    assert numbers == set(range(4_200_000_000, 4_200_000_000 + SITES))
+
+
+def test_every_application_that_is_not_bought_as_a_service_has_machines(shipped: Inventory) -> None:
+    without = [a.id for a in shipped.applications.values() if not a.machines]
+    assert without == ["recruitment"]
+    assert shipped.applications["dns"].machines[0] == inventory.Machine("resolver", 2, 2, 4, 32, "linux")
+    for application in shipped.applications.values():
+        assert application.tier > 2 or not application.machines or application.machines[0].count >= 2
+
+
 def test_no_shipped_shard_has_more_than_65_sites(shipped: Inventory) -> None:
     assert max(Counter(s.shard for s in shipped.sites.values()).values()) <= 65
 

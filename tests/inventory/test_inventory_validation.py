@@ -19,6 +19,8 @@ def test_the_shipped_tables_have_no_problem(tables: Tables) -> None:
 
 
 # One spoiled cell: file, row, column, new text, message and remedy as printed after "file:line: column: ".
+ASN_REMEDY = "empty the cell and run `noc inventory assign`, or give one from 4200000000 up"
+
 CELLS = [
     (SITES, "ke-nairobi", "latitude", "91", "91 is outside -90 to 90; give -90 to 90"),
     (SITES, "ke-nairobi", "longitude", "-180.5", "-180.5 is outside -180 to 180; give -180 to 180"),
@@ -30,6 +32,13 @@ CELLS = [
     (SITES, "ke-nairobi", "preferred_hub", "", "is empty; run `noc inventory assign` to fill it"),
     (SITES, "ke-nairobi", "shard", "", "is empty; run `noc inventory assign` to fill it"),
     (SITES, "ke-nairobi", "prefixes", "", "is empty; run `noc inventory assign` to fill it"),
+    (SITES, "ke-nairobi", "asn", "", "is empty; run `noc inventory assign` to fill it"),
+    (SITES, "ke-nairobi", "asn", "AS7", "'AS7' is not a whole number; write digits only"),
+    (SITES, "ke-nairobi", "asn", "3320", "3320 is outside 64512 to 4294967294; give 64512 to 4294967294"),
+    (SITES, "ke-nairobi", "asn", "4294967295", "4294967295 is outside 64512 to 4294967294; give 64512 to 4294967294"),
+    (SITES, "ke-nairobi", "asn", "65535", f"65535 is not for private use (RFC 6996); {ASN_REMEDY}"),
+    (SITES, "ke-nairobi", "asn", "4199999999", f"4199999999 is not for private use (RFC 6996); {ASN_REMEDY}"),
+    (SITES, "ke-nairobi", "asn", "65520", f"65520 is one that Azure keeps for its own gateways; {ASN_REMEDY}"),
     (SITES, "ke-nairobi", "standby_hub", "brindisi", "is the preferred hub as well; name another hub"),
     (SITES, "ke-nairobi", "desk", "nairobbi", "'nairobbi' is not a service desk; did you mean 'nairobi'?"),
     (SITES, "ke-nairobi", "sla", "gold", "'gold' is not a service level; use one of critical, field, high, standard"),
@@ -160,6 +169,26 @@ def test_an_address_used_twice_is_refused(tables: Tables) -> None:
     assert tables.problems() == [f"{DEVICES}:{line}: address: {expected}"]
 
 
+def test_two_sites_with_one_as_number_are_refused(tables: Tables) -> None:
+    number = next(r["asn"] for r in tables.rows(SITES) if r["id"] == "cd-goma")
+    line = tables.set(SITES, "ke-nairobi", "asn", number)
+    expected = f"{SITES}:{line}: asn: {number} is the number of cd-goma as well; empty the cell of the newer site"
+    assert [p.startswith(expected) for p in tables.problems()] == [True]
+
+
+def test_a_site_with_the_as_number_of_a_hub_is_refused(tables: Tables) -> None:
+    tables.replace("hubs.yaml", "asn: 65515", "asn: 64600")
+    line = tables.set(SITES, "ke-nairobi", "asn", "64600")
+    (problem,) = tables.problems()
+    assert problem.startswith(f"{SITES}:{line}: asn: 64600 is the number of hub valencia as well; ")
+
+
+def test_a_private_as_number_of_two_bytes_is_accepted(tables: Tables) -> None:
+    tables.set(SITES, "ke-nairobi", "asn", "64512")
+    tables.set(SITES, "cd-goma", "asn", "65534")
+    assert tables.problems() == []
+
+
 def test_a_shard_of_76_is_refused_and_one_of_75_is_not(tables: Tables) -> None:
     def crowd(rows: list[dict[str, str]], size: int) -> None:
         east = [r for r in rows if r["region"] == "asia-pacific"]
@@ -237,7 +266,7 @@ def test_a_row_with_a_cell_too_many_is_the_only_problem(tables: Tables) -> None:
     lines[line - 1] += ",x"
     tables.write(SITES, "\n".join(lines))
     assert tables.problems() == [
-        f"{SITES}:{line}: has 17 cells, the header has 16; "
+        f"{SITES}:{line}: has 18 cells, the header has 17; "
         "quote a cell that holds a comma, and give every column a cell"
     ]
 
@@ -276,13 +305,31 @@ YAML = [
      "regions.yaml:17: technology_centre: 'sn-dacar' is not a site; name the id of a site"),
     ("desks.yaml", "opens_utc: 7", "opens_utc: 17", "desks.yaml:3: closes_utc: closes at 16 and opens at 17; "),
     ("applications.yaml", "depends_on: [dns]\n", "depends_on: [dns, nothing]\n",
-     "applications.yaml:10: depends_on: 'nothing' is not an application; correct it or add the application"),
+     "applications.yaml:12: depends_on: 'nothing' is not an application; correct it or add the application"),
     ("applications.yaml", "depends_on: []", "depends_on: [erp]",
      "depends_on: depends on itself: "),
     ("applications.yaml", "standby_hub: brindisi", "standby_hub: valencia",
-     "applications.yaml:7: standby_hub: is the home hub as well; name another hub"),
+     "applications.yaml:9: standby_hub: is the home hub as well; name another hub"),
     ("applications.yaml", "migration: done", "migration: perhaps",
      "migration: 'perhaps' is not a state of migration; use one of done, rehost, replace, replatform, retain"),
+    ("applications.yaml", "{name: sso, count: 2,", "{name: sso,",
+     "applications.yaml:16: machines.count: is missing; fill it in"),
+    ("applications.yaml", "{name: sso, count: 2,", "{name: sso, count: 0,",
+     "applications.yaml:16: machines.count: 0 is outside 1 to 100; give 1 to 100"),
+    ("applications.yaml", "{name: sso, count: 2,", "{name: SSO, count: 2,",
+     "applications.yaml:16: machines.name: 'SSO' is not an id; "),
+    ("applications.yaml", "{name: sso, count: 2,", "{name: sso, count: 2, cores: 4,",
+     "applications.yaml:16: machines.cores: there is no such field; "),
+    ("applications.yaml", "{name: sso, count: 2,", "{name: sso, count: [{a: 1}],",
+     "applications.yaml:16: machines.count: holds a nested structure; give a value or a list of words"),
+    ("applications.yaml", "{name: sso, count: 2,", "{name: controller, count: 2,",
+     "applications.yaml:14: machines: 'controller' is there 2 times; give each entry a name of its own"),
+    ("applications.yaml", "os: windows}", "os: plan9}",
+     "applications.yaml:15: machines.os: 'plan9' is not a system of machines; use one of linux, windows"),
+    ("applications.yaml", "machines:\n    - {name: resolver, count: 2, cpus: 2, memory_gb: 4, disk_gb: 32, os: linux}",
+     "machines: two", "machines: is not a list of entries; write - {name: ..., count: ..., cpus: ..., "),
+    ("applications.yaml", "depends_on: [dns]\n", "depends_on: [{name: dns}]\n",
+     "applications.yaml:12: depends_on: holds a nested structure; give a value or a list of words"),
     ("circuit_kinds.yaml", "bfd_multiplier: 3", "bfd_multiplier: 0",
      "circuit_kinds.yaml:7: bfd_multiplier: 0 is outside 1 to 255; give 1 to 255"),
     ("carriers.csv", "geo-atlas,Atlas Satellite Services,geo,", "geo-atlas,Atlas Satellite Services,gso,",

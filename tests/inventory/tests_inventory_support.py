@@ -69,7 +69,7 @@ TEN = ("ke-nairobi", "us-new-york", "cl-santiago", "ch-geneva", "sn-dakar", "ug-
 TEN += ("lb-beirut", "th-bangkok", "cd-goma")
 
 DECISIONS = {
-    "sites.csv": ("preferred_hub", "standby_hub", "shard", "prefixes"),
+    "sites.csv": ("preferred_hub", "standby_hub", "shard", "prefixes", "asn"),
     "devices.csv": ("address",),
     "circuits.csv": ("tunnel_valencia", "tunnel_brindisi", "rtt_valencia_ms", "jitter_ms", "loss_percent"),
 }
