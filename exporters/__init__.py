@@ -1,1 +1,1 @@
-"""How it is: exporters that turn devices and paths into Prometheus metrics. They import only `inventory`."""
+"""How it is: devices, paths and deployments into Prometheus metrics. They import only `inventory`."""

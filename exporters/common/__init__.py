@@ -1,4 +1,4 @@
-"""What both exporters (`exporters.snmp`, `exporters.probes`) share: serving HTTP, targets, deadlines.
+"""What the exporters (`exporters.snmp`, `exporters.probes`, `exporters.fleet`) share: serving HTTP, targets, deadlines.
 
-Nothing here knows about SNMP or probes; it imports neither of them.
+Nothing here knows about SNMP, probes or deployments; it imports none of them.
 """

@@ -1,6 +1,6 @@
 """Serves one ASGI application on one address: binds first, then runs uvicorn until SIGTERM or SIGINT.
 
-Shared by both exporters. Turns "HOST:PORT" into a listening socket, refuses addresses beyond loopback unless
+Shared by all exporters. Turns "HOST:PORT" into a listening socket, refuses addresses beyond loopback unless
 told otherwise, says a taken port in one sentence, and stops gracefully: the signal ends accepting, requests
 under way get `STOP_TIMEOUT_S` to finish, then `on_stop` of the application's lifespan runs.
 """

@@ -43,8 +43,6 @@ def cli() -> None:
 @click.option("--inventory", type=_PATH, default=REPOSITORY / "inventory", help="Folder of the tables.")
 @click.option("--prometheus", required=True, metavar="URL", help="Prometheus.")
 @click.option("--alertmanager", required=True, metavar="URL", help="Alertmanager.")
-@click.option("--snmp", default="", metavar="URL", help="The SNMP exporter.")
-@click.option("--probes", default="", metavar="URL", help="The prober.")
 @click.option("--twin", metavar="URL", help="The twin's control API; without it the network is the real one.")
 @click.option("--state-dir", type=_PATH, required=True, help="Where the database and the lock live.")
 @click.option("--database", metavar="URL", help="SQLAlchemy URL; default SQLite in the state directory.")
@@ -64,8 +62,6 @@ def serve(
     inventory: Path,
     prometheus: str,
     alertmanager: str,
-    snmp: str,
-    probes: str,
     twin: str | None,
     state_dir: Path,
     database: str | None,
@@ -89,8 +85,6 @@ def serve(
                 inventory=inventory,
                 prometheus=prometheus.rstrip("/"),
                 alertmanager=alertmanager.rstrip("/"),
-                snmp=snmp.rstrip("/"),
-                probes=probes.rstrip("/"),
                 twin=twin.rstrip("/") if twin else None,
                 state_dir=state_dir,
                 database=database or default_database(state_dir),

@@ -1,4 +1,4 @@
-"""`noc exporter snmp|probes`: runs one exporter alone, in the foreground, until Ctrl-C or SIGTERM."""
+"""`noc exporter snmp|probes|fleet`: runs one exporter alone, in the foreground, until Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -54,6 +54,31 @@ def probes(config: Path | None, listen: str, targets_url: str | None, token_file
 
     try:
         server.run(config, listen, targets_url, token_file)
+    except ExporterError as error:
+        _fail(error)
+
+
+@cli.command()
+@click.option("--listen", default="127.0.0.1:9595", show_default=True, metavar="HOST:PORT", help="Where to serve.")
+@click.option(
+    "--records",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".state/infra/records"),
+    show_default=True,
+    help="Folder of the records that noc infra writes; may not exist yet.",
+)
+@click.option(
+    "--stacks",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the Pulumi.<stack>.yaml files, for the dates of policy exemptions; default: without them.",
+)
+@click.option("--allow-remote", is_flag=True, help="Allow --listen on an address that other machines can reach.")
+def fleet(listen: str, records: Path, stacks: Path | None, allow_remote: bool) -> None:
+    """Serve how old and how good the last preview of each stack is, drift, and the end of policy exemptions."""
+    from exporters.fleet import server
+
+    try:
+        server.run(listen, records, stacks, allow_remote=allow_remote)
     except ExporterError as error:
         _fail(error)
 

@@ -29,6 +29,12 @@ from network_ops.supervisor.errors import StartError
     type=click.Path(path_type=Path, exists=True),
     help="Your own SNMP modules and credentials.",
 )
+@click.option(
+    "--infra-records",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="NOC_INFRA_RECORDS",
+    help="Folder where noc infra leaves its records (default: infra/records in the state directory).",
+)
 @click.option("--smtp", metavar="HOST:PORT", help="Mail server for page-level alerts.")
 @click.option("--mail-from", default="noc@localhost", show_default=True, help="Sender of those mails.")
 @click.option("--mail-to", metavar="ADDRESS", help="Where page-level alerts are mailed to.")
@@ -45,6 +51,7 @@ def cli(
     ports: tuple[str, ...],
     free_ports: bool,
     snmp_config: Path | None,
+    infra_records: Path | None,
     smtp: str | None,
     mail_from: str,
     mail_to: str | None,
@@ -70,6 +77,7 @@ def cli(
             ports=port_table.free_ports(names) if free_ports else port_table.parse_ports(ports, names),
             snmp_config=snmp_config.absolute() if snmp_config else None,
             retention=retention,
+            infra_records=infra_records.absolute() if infra_records else None,
             anonymous_view=kind == "simulated" if anonymous_view is None else anonymous_view,
         )
         mail = monitoring.Mail(smarthost=smtp, sender=mail_from, recipient=mail_to) if smtp and mail_to else None

@@ -10,7 +10,7 @@ from network_ops.monitoring.settings import Settings
 Config = dict[str, object]
 
 FAST_JOB, SLOW_JOB = "snmp", "snmp-slow"
-STATE_INTERVAL, PROBES_INTERVAL = "3s", "15s"
+STATE_INTERVAL, PROBES_INTERVAL, FLEET_INTERVAL = "3s", "15s", "60s"
 
 
 def prometheus_config(inv: Inventory, settings: Settings) -> Config:
@@ -25,6 +25,7 @@ def prometheus_config(inv: Inventory, settings: Settings) -> Config:
             _static_job("probes", settings.probes_url, PROBES_INTERVAL, "10s", "/metrics") | {"params": {"own": ["0"]}},
             _static_job("snmp-exporter", settings.snmp_url, "15s", "5s", "/metrics"),
             _static_job("prober", settings.probes_url, "15s", "5s", "/metrics/self"),
+            _static_job("fleet", settings.fleet_url, FLEET_INTERVAL, "10s", "/metrics"),
             _static_job("noc", settings.console_url, "15s", "10s", "/metrics"),
         ],
     }

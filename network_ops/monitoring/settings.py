@@ -36,6 +36,7 @@ class Settings:
         console_url: serves service discovery, its own metrics and the webhook.
         snmp_url: SNMP exporter.
         probes_url: prober.
+        fleet_url: fleet exporter.
         prometheus_url: Prometheus, as people reach it (links in notifications).
         alertmanager_url: Alertmanager.
         token_file: bearer token of the console's machine interface; absolute, because it is read by other processes.
@@ -47,6 +48,7 @@ class Settings:
     console_url: str
     snmp_url: str
     probes_url: str
+    fleet_url: str
     prometheus_url: str
     alertmanager_url: str
     token_file: Path

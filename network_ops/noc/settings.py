@@ -27,8 +27,6 @@ class Settings:
     inventory: Path
     prometheus: str
     alertmanager: str
-    snmp: str
-    probes: str
     state_dir: Path
     database: str
     host: str

@@ -13,6 +13,9 @@ from network_ops.supervisor.children import ChildSpec
 from network_ops.supervisor.errors import StartError
 from network_ops.supervisor.state import StateDir
 
+STACKS = Path(__file__).resolve().parents[2] / "infra" / "stacks"
+"""Configuration of the deployments, where the repository is at hand: the dates of policy exemptions stand there."""
+
 TwinKind = Literal["simulated", "none"]
 
 # Prometheus is the largest part. A smaller garbage collection target trades a little CPU for a third less memory.
@@ -26,7 +29,11 @@ _PACKAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `noc up` was asked for; `snmp_config` is a module file of the user's, None for the shipped one."""
+    """What `noc up` was asked for.
+
+    `snmp_config` is a module file of the user's, None for the shipped one. `infra_records` is where `noc infra` leaves
+    its records, None for the folder in the state directory.
+    """
 
     twin: TwinKind
     inventory: Path
@@ -35,11 +42,12 @@ class Options:
     snmp_config: Path | None = None
     retention: str = "15d"
     anonymous_view: bool = True
+    infra_records: Path | None = None
 
 
 def part_names(twin: TwinKind) -> tuple[str, ...]:
     """The children of a NOC in the order of their start."""
-    rest = ("console", "snmp", "probes", "alertmanager", "prometheus")
+    rest = ("console", "snmp", "probes", "fleet", "alertmanager", "prometheus")
     return ("twin", *rest) if twin == "simulated" else rest
 
 
@@ -82,13 +90,13 @@ def specs(options: Options) -> dict[str, ChildSpec]:
     twin_url = ("--twin", url(options, "twin")) if options.twin == "simulated" else ()
     view = "--anonymous-view" if options.anonymous_view else "--no-anonymous-view"
     config = ("--config", str(options.snmp_config)) if options.snmp_config else ()
+    stacks = ("--stacks", str(STACKS)) if STACKS.is_dir() else ()
     discovery = url(options, "console") + "/api/sd"
     argv: dict[str, tuple[str, ...]] = {
         "console": (
             *noc, "console", "serve", "--inventory", str(options.inventory),
             "--prometheus", url(options, "prometheus"), "--alertmanager", url(options, "alertmanager"),
-            "--snmp", url(options, "snmp"), "--probes", url(options, "probes"), *twin_url,
-            "--state-dir", str(state.root), "--database", f"sqlite:///{state.database}",
+            *twin_url, "--state-dir", str(state.root), "--database", f"sqlite:///{state.database}",
             "--listen", listen("console"), *token, "--run-file", str(state.run_file), view,
         ),
         "snmp": (
@@ -96,6 +104,10 @@ def specs(options: Options) -> dict[str, ChildSpec]:
         ),
         "probes": (
             *noc, "exporter", "probes", "--listen", listen("probes"), "--targets", discovery + "/probes", *token,
+        ),
+        "fleet": (
+            *noc, "exporter", "fleet", "--listen", listen("fleet"),
+            "--records", str(options.infra_records or state.infra_records), *stacks,
         ),
         "alertmanager": (
             program("prometheus-alertmanager", "alertmanager"),

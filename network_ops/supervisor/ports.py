@@ -12,6 +12,7 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "twin": 9594,
     "snmp": 9116,
     "probes": 9115,
+    "fleet": 9595,
     "prometheus": 9090,
     "alertmanager": 9093,
 }

@@ -49,6 +49,11 @@ class StateDir:
         """The console's SQLite file."""
         return self.root / "console.sqlite"
 
+    @property
+    def infra_records(self) -> Path:
+        """Where `noc infra` remembers each stack's last preview; the fleet exporter reads it."""
+        return self.root / "infra" / "records"
+
     def free_bytes(self) -> int:
         """Room left on the disk of the state directory."""
         return shutil.disk_usage(self.root).free

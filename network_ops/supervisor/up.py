@@ -42,6 +42,7 @@ def render_monitoring(options: Options, inv: inventory.Inventory, mail: monitori
         console_url=url(options, "console"),
         snmp_url=url(options, "snmp"),
         probes_url=url(options, "probes"),
+        fleet_url=url(options, "fleet"),
         prometheus_url=url(options, "prometheus"),
         alertmanager_url=url(options, "alertmanager"),
         token_file=options.state.token_file.resolve(),

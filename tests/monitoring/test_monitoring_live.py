@@ -136,6 +136,7 @@ def test_an_alert_fires_arrives_by_webhook_and_mail_and_resolves(fake: str, tmp_
         console_url=fake,
         snmp_url=fake,
         probes_url=fake,
+        fleet_url=fake,
         prometheus_url=f"http://127.0.0.1:{prometheus_port}",
         alertmanager_url=f"http://127.0.0.1:{alertmanager_port}",
         token_file=tmp_path / "token",

@@ -23,6 +23,7 @@ def settings(tmp_path: Path) -> Settings:
         console_url="http://127.0.0.1:8594",
         snmp_url="http://127.0.0.1:9116",
         probes_url="http://127.0.0.1:9115",
+        fleet_url="http://127.0.0.1:9595",
         prometheus_url="http://127.0.0.1:9090",
         alertmanager_url="http://127.0.0.1:9093",
         token_file=token,
@@ -86,10 +87,10 @@ def test_the_jobs_are_those_agreed(inv: inventory.Inventory, settings: Settings,
     render(inv, settings, tmp_path)
     config = yaml.safe_load((tmp_path / "prometheus.yml").read_text())
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
-    assert list(jobs) == ["snmp", "snmp-slow", "probes-state", "probes", "snmp-exporter", "prober", "noc"]
+    assert list(jobs) == ["snmp", "snmp-slow", "probes-state", "probes", "snmp-exporter", "prober", "fleet", "noc"]
     assert {name: job["scrape_interval"] for name, job in jobs.items()} == {
         "snmp": "60s", "snmp-slow": "240s", "probes-state": "3s", "probes": "15s", "snmp-exporter": "15s",
-        "prober": "15s", "noc": "15s",
+        "prober": "15s", "fleet": "60s", "noc": "15s",
     }  # fmt: skip
     (discovery,) = jobs["snmp"]["http_sd_configs"]
     assert discovery["url"] == "http://127.0.0.1:8594/api/sd/snmp?interval=60"
@@ -180,7 +181,7 @@ def test_alertmanager_routes_by_severity(
 
 def test_without_mail_there_is_only_the_console(inv: inventory.Inventory, tmp_path: Path) -> None:
     url = "http://127.0.0.1:1"
-    config = alertmanager_config(Settings(url, url, url, url, url, tmp_path / "token"))
+    config = alertmanager_config(Settings(url, url, url, url, url, url, tmp_path / "token"))
     assert [receiver["name"] for receiver in config["receivers"]] == ["console"]  # type: ignore[attr-defined]
 
 

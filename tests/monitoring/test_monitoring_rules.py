@@ -16,7 +16,8 @@ from network_ops.monitoring.render import rule_files
 
 RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
 SUBJECTS = [path.stem for path in rule_files()]
-SEVERITIES, SCOPES = {"page", "warning", "info"}, {"site", "circuit", "session", "device", "carrier", "hub", "noc"}
+SEVERITIES = {"page", "warning", "info"}
+SCOPES = {"site", "circuit", "session", "device", "carrier", "hub", "stack", "noc"}
 
 
 def rules(subject: str) -> list[dict[str, Any]]:
@@ -35,7 +36,7 @@ def run(*command: str, cwd: Path = RULES) -> None:
 
 
 def test_there_are_rules() -> None:
-    assert SUBJECTS == ["bgp", "devices", "flapping", "interfaces", "monitoring", "quality", "reachability"]
+    assert SUBJECTS == ["bgp", "devices", "flapping", "infra", "interfaces", "monitoring", "quality", "reachability"]
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
@@ -84,7 +85,8 @@ def test_the_alerts_and_recorded_series_are_those_agreed() -> None:
     assert {rule["alert"] for rule in alerts()} == {
         "SiteDown", "CircuitDown", "CircuitDegraded", "CarrierOutage", "HubIsolated", "AllHubsIsolated", "AgentSilent",
         "DeviceDown", "BgpSessionDown", "InterfaceSaturated", "CircuitFlapping", "MonitoringBlind", "SnmpBlind",
-        "Watchdog",
+        "Watchdog", "StackPreviewFailed", "StackPreviewStale", "StackDrift", "PolicyExemptionExpiring",
+        "PolicyExemptionExpired", "FleetRecordUnreadable", "FleetBlind",
     }  # fmt: skip
     assert {rule["record"] for rule in rules("reachability") if "record" in rule} == {
         "wan:circuit_up", "wan:site_up", "wan:site_circuits_up:ratio", "wan:carrier_circuits_up:ratio",

@@ -20,13 +20,13 @@ def options(tmp_path: Path, twin: TwinKind) -> Options:
 def test_the_simulated_network_has_a_twin_and_the_console_knows_it(tmp_path: Path) -> None:
     chosen = options(tmp_path, "simulated")
     found = specs(chosen)
-    assert list(found) == ["twin", "console", "snmp", "probes", "alertmanager", "prometheus"]
+    assert list(found) == ["twin", "console", "snmp", "probes", "fleet", "alertmanager", "prometheus"]
     assert f"http://127.0.0.1:{chosen.ports['twin']}" in found["console"].argv
 
 
 def test_the_real_network_has_no_twin(tmp_path: Path) -> None:
     found = specs(options(tmp_path, "none"))
-    assert list(found) == ["console", "snmp", "probes", "alertmanager", "prometheus"]
+    assert list(found) == ["console", "snmp", "probes", "fleet", "alertmanager", "prometheus"]
     assert "--twin" not in found["console"].argv
 
 

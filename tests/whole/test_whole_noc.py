@@ -179,7 +179,7 @@ async def test_a_second_noc_on_the_same_directory_is_refused_with_code_4(noc: Su
 
 
 async def test_a_taken_port_is_refused_with_code_2(noc: Subject, small_inventory: Path, tmp_path: Path) -> None:
-    ports = free_ports(("console", "twin", "snmp", "probes", "alertmanager"))
+    ports = free_ports(("console", "twin", "snmp", "probes", "fleet", "alertmanager"))
     taken = child_of(noc, "prometheus").url.rsplit(":", 1)[1]
     options = [f"--port={name}={port}" for name, port in ports.items()]
     command = (*NOC, "up", *options, f"--port=prometheus={taken}", "--state-dir", str(tmp_path))
