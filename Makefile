@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE # byte code makes every start faster
 STATE ?= .state
 TODAY := $(shell date -u +%F)
 
-.PHONY: help install noc test nightly lint bench smoke clean lock debian-noc debian-test
+.PHONY: help install noc test nightly lint bench smoke engine clean lock debian-noc debian-test
 
 help: ## Show this list
 	@echo "wan-noc: runs and watches a wide area network. On a fresh machine: make noc, or make test."
@@ -17,10 +17,10 @@ install: debian-noc .venv/installed node_modules/installed ## Install what is mi
 noc: install ## Run the NOC on the simulated wide area network (Ctrl-C stops it)
 	@exec $(BIN)/noc up --state-dir $(STATE)
 
-test: debian-test .venv/installed node_modules/installed lint ## Lint, type check and test, with real peers
+test: debian-test .venv/installed node_modules/installed lint engine ## Lint, type check and test, with real peers
 	$(BIN)/python -m pytest -m "not nightly"
 
-nightly: debian-test .venv/installed node_modules/installed ## What is too long for make test: a quiet hour, long tests
+nightly: debian-test .venv/installed node_modules/installed engine ## What is too long for make test: a quiet hour, long tests
 	$(BIN)/python -m pytest -m nightly
 	$(BIN)/noc soak --for 60m --settle 15m --json | tee docs/results/$(TODAY)-quiet-hour.json
 
@@ -34,6 +34,9 @@ bench: debian-test .venv/installed node_modules/installed ## Benchmarks beside t
 
 smoke: install ## Break 24+ things on the simulated WAN and time the alerts
 	$(BIN)/noc smoke
+
+engine: .venv/installed ## Find the Pulumi engine, or build it once (some minutes)
+	@$(BIN)/python -m infra.engine.find >/dev/null
 
 clean: ## Remove what make made (not the state directory)
 	rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Imports point one way: inventory <- exporters, network_ops; only the command line may import everything."""
+"""Imports point one way: inventory <- exporters, infra, network_ops; only the command line may import everything."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 ALLOWED = {
     "inventory": {"inventory"},
     "exporters": {"inventory", "exporters"},
+    "infra": {"inventory", "infra"},
     "network_ops": {"inventory", "network_ops"},
 }
 

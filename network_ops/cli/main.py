@@ -18,11 +18,12 @@ NOUNS: dict[str, tuple[str, str]] = {
     "up": ("network_ops.cli.up", "Run the whole NOC under one parent."),
     "status": ("network_ops.cli.status", "Show what a running NOC consists of and whether it can see."),
     "inventory": ("network_ops.cli.inventory", "Validate, query, complete, import and export the inventory."),
+    "infra": ("network_ops.cli.infra", "Draw, plan, check, price and deploy the Azure side."),
     "fault": ("network_ops.cli.fault", "Inject, list and clear faults in the twin."),
     "user": ("network_ops.cli.user", "Local accounts of the console."),
     "smoke": ("network_ops.cli.smoke", "Break things on purpose and time the alerts."),
     "soak": ("network_ops.cli.soak", "Run quietly for a while; report false alerts, CPU and memory."),
-    "exporter": ("network_ops.cli.exporter", "Run one exporter alone: snmp or probes."),
+    "exporter": ("network_ops.cli.exporter", "Run one exporter alone: snmp, probes or fleet."),
     "twin": ("network_ops.cli.twin", "Run the simulated wide area network alone."),
     "console": ("network_ops.cli.console", "Run the console alone."),
 }

@@ -30,6 +30,21 @@ inventory_option = click.option(
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
 
+environment_option = click.option(
+    "--env",
+    "environment",
+    type=click.Choice(["prod", "dev"]),
+    help="Only the stacks of this environment.",
+)
+
+stacks_option = click.option(
+    "--stacks",
+    "stacks_dir",
+    type=click.Path(path_type=Path),
+    envvar="NOC_INFRA_STACKS",
+    help="Folder of the stacks' configuration (default: infra/stacks).",
+)
+
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 

@@ -1,0 +1,1 @@
+"""Components: one file each, typed arguments, explicit names, standalone children."""

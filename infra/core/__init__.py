@@ -1,0 +1,1 @@
+"""The pure core: stacks, names, addresses, capacity, limits. Imports no Pulumi."""

@@ -1,0 +1,1 @@
+"""The rules: pure functions over `Resource`, and the tables they read."""

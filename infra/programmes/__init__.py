@@ -1,0 +1,1 @@
+"""One programme a layer: top to bottom a list of components."""
