@@ -43,7 +43,7 @@ clean: ## Remove what make made (not the state directory)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: .venv/installed # Pin the dependencies again, with hashes and without any registry's address
-	$(BIN)/uv pip compile -q pyproject.toml --extra dev --generate-hashes --no-emit-index-url \
+	$(BIN)/uv pip compile -q pyproject.toml --extra dev --extra infra --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --python-version 3.11 -o requirements.lock
 
 debian-noc debian-test:

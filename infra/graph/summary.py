@@ -33,7 +33,8 @@ def summary(graph: Graph) -> str:
 
 def _head(graph: Graph) -> str:
     components = Counter(short_type(n.type) for n in graph if not n.custom)
-    made_of = ", ".join(f"{count} {name}" for name, count in components.most_common())
+    ordered = sorted(components.items(), key=lambda item: (-item[1], item[0]))  # not as registered: that may vary
+    made_of = ", ".join(f"{count} {name}" for name, count in ordered)
     return f"# {graph.stack}\n\n{len(graph.resources)} resources, {sum(components.values())} components ({made_of}).\n"
 
 

@@ -176,7 +176,7 @@ def _unknown(inputs: Mapping[str, Any], answered: Mapping[str, Any], olds: Mappi
         if key in inputs and isinstance(value, Mapping) and isinstance(inputs[key], Mapping):
             found[key] = _unknown(inputs[key], value, old if isinstance(old, Mapping) else {})
         else:
-            found[key] = inputs[key] if key in inputs else UNKNOWN if old is None else old
+            found[key] = inputs.get(key, UNKNOWN if old is None else old)
     return found
 
 
