@@ -27,7 +27,10 @@ class KeyArgs:
 
 
 class CustomerKey(Component):
-    """`wan-noc:continuity:CustomerKey`, named by the hub's id; `vault`, `key`, `identity`, `granted`."""
+    """`wan-noc:continuity:CustomerKey`, named by the hub's id; `vault`, `key`, `identity`, `granted`.
+
+    It outlives the stack, as the evidence does that nobody could read without it.
+    """
 
     def __init__(self, ctx: Context[Settings], args: KeyArgs, parent: pulumi.Resource | None = None) -> None:
         super().__init__("continuity", args.hub, parent)
@@ -54,7 +57,7 @@ class CustomerKey(Component):
                 ),
                 tags=tags,
             ),
-            opts=self.child(protect=True),
+            opts=self.child(protect=True, retain_on_delete=True),
         )
         self.key = keyvault.Key(
             f"{vault_name}-data",
@@ -67,7 +70,7 @@ class CustomerKey(Component):
                 ),
                 tags=tags,
             ),
-            opts=self.child(protect=True),
+            opts=self.child(protect=True, retain_on_delete=True),
         )
         identity_name = ctx.names.of("id", "dr", args.hub)
         self.identity = managedidentity.UserAssignedIdentity(
@@ -76,7 +79,7 @@ class CustomerKey(Component):
             resource_name_=identity_name,  # the SDK's args class clashes with its own constructor over this name
             location=location,
             tags=tags,
-            opts=self.child(protect=True),
+            opts=self.child(protect=True, retain_on_delete=True),
         )
         what = Grant(
             f"continuity-encryption-{args.hub}",
@@ -84,6 +87,7 @@ class CustomerKey(Component):
             self.key.id,
             role=ROLE,
             subscription=ctx.settings.subscription,
+            outlives=True,
         )
         self.granted = grant(self, ctx.stack.name, what)
         self.register_outputs({})

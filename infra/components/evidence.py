@@ -98,7 +98,7 @@ class EvidenceStore(Component):
                 delete_retention_policy=kept,
                 container_delete_retention_policy=kept,
             ),
-            opts=self.child(protect=True),
+            opts=self.child(protect=True, retain_on_delete=True),  # deleting it means Azure's defaults: no versions
         )
 
     def _container(self, name: str) -> storage.BlobContainer:
@@ -205,5 +205,5 @@ class EvidenceCopy(Component):
                     )
                 ],
             ),
-            opts=self.child(protect=True, depends_on=after),
+            opts=self.child(protect=True, retain_on_delete=True, depends_on=after),  # the account's lock holds it too
         )

@@ -16,7 +16,7 @@ from infra.core.roles import assignment_name, definition_id
 class Grant:
     """Who (`principal_id`) may do what (`role`, built-in; or `role_id`, ours) where (`scope`), and why.
 
-    `purpose` names the assignment, once per stack. `subscription` is that of the scope; empty for management groups.
+    `purpose` names the assignment, once per stack. `subscription` is that of the scope; empty for management groups. `outlives` leaves it there when its stack is destroyed.
     """
 
     purpose: str
@@ -27,6 +27,7 @@ class Grant:
     subscription: str = ""
     principal_type: Literal["ServicePrincipal", "Group", "User"] = "ServicePrincipal"
     condition: str = ""
+    outlives: bool = False
 
 
 def grant(parent: Component, stack: str, what: Grant) -> authorization.RoleAssignment:
@@ -47,5 +48,5 @@ def grant(parent: Component, stack: str, what: Grant) -> authorization.RoleAssig
             condition=what.condition or None,
             condition_version="2.0" if what.condition else None,
         ),
-        opts=parent.child(delete_before_replace=True),
+        opts=parent.child(delete_before_replace=True, retain_on_delete=what.outlives or None),
     )

@@ -91,7 +91,7 @@ class RecoveryRegion(Component):
             resources.ResourceGroupArgs(
                 resource_group_name=name, location=ctx.region(self._args.hub), tags=ctx.tags(hub=self._args.hub)
             ),
-            opts=self.child(protect=True),
+            opts=self.child(protect=True, retain_on_delete=True),  # it would take the evidence along
         )
 
     def _endpoints(self) -> SubnetPlan:

@@ -56,7 +56,7 @@ def fault(stack: str, verb: str, error: CommandError, events: Sequence[EngineEve
             f"{summary}; {changed} resources had been changed. Preview again: noc infra preview {stack}", changed
         )
     if not told:
-        told = _of_command(str(error))
+        told = _of_command(str(error), stack)
     lines = [f"stack {stack}: {verb} failed" + (f" after {changed} changes" if changed else "; nothing was changed")]
     lines += ["  " + text.replace("\n", "\n    ") for text in told[:_MOST]]
     if len(told) > _MOST:
@@ -96,12 +96,12 @@ def _errors(events: Iterable[EngineEvent]) -> Iterator[tuple[str, str]]:
             yield name, text
 
 
-def _of_command(text: str) -> list[str]:
+def _of_command(text: str, stack: str) -> list[str]:
     """The errors that the engine wrote before it could send events (configuration, locks, log-in)."""
     written = text.rpartition("\n stderr: ")[2] if "\n stderr: " in text else ""  # never stdout: it may hold secrets
     locked = _LOCKED.search(written)
     if locked:
-        return [locked[0].strip() + "\nif no one is at work there: pulumi cancel"]
+        return [f"{locked[0].strip()}\nwhen you know that it is dead: noc infra recover {stack} --break-lock"]
     errors = [line.removeprefix("error: ").strip() for line in written.splitlines() if line.startswith("error: ")]
     # 3.250 says nothing at all when an output is not what the plan expects; all resources are done by then.
     return errors or ["the engine ended with a fault and without a word; preview again to see what is left to do"]

@@ -12,6 +12,7 @@ from typing import Any
 from infra.core.arm import NO_SUBSCRIPTION
 from infra.core.errors import InfraError, Problem, RefusedError
 from infra.core.stacks import NEEDS, StackId, parse
+from infra.engine.recover import Pending
 from infra.engine.steps import name_of, type_of
 from infra.graph.model import Graph
 from inventory import Inventory
@@ -67,6 +68,22 @@ def deployable(stack: StackId, config: Mapping[str, str]) -> None:
             f"rehearse it: noc infra rehearse {stack}; or set its subscription in infra/stacks/Pulumi.{stack}.yaml",
         )
         raise RefusedError(f"stack {stack} was not touched", [problem])
+
+
+def finished(stack: StackId, pending: Iterable[Pending]) -> None:
+    """Refuse to deploy onto a deployment that died in the middle: what it was creating would be created twice.
+
+    Raises:
+        RefusedError: with one problem for each operation that was under way.
+    """
+    problems = [
+        Problem(stack.name, name_of(p.urn), "", f"was {p.operation} when the engine died", p.id) for p in pending
+    ]
+    if problems:
+        raise RefusedError(
+            f"stack {stack} was not touched: its last deployment died in the middle; run: noc infra recover {stack}",
+            problems,
+        )
 
 
 def destroyable(stack: StackId, resources: Iterable[Mapping[str, Any]], others: Mapping[str, int]) -> None:

@@ -18,9 +18,11 @@ from typing import Any
 from pulumi import automation
 from pulumi.automation.errors import CommandError
 
+from infra.core.arm import NO_SUBSCRIPTION
 from infra.core.errors import EngineError, RefusedError
 from infra.core.stacks import StackId
 from infra.engine import guards, records
+from infra.engine import recover as rescue
 from infra.engine.faults import fault
 from infra.engine.progress import Progress, Silent
 from infra.engine.steps import OUTPUTS, Plan, plan_of
@@ -149,7 +151,8 @@ def up(
         message: why, kept in the stack's history.
 
     Raises:
-        RefusedError: no digest for prod, another digest, or not agreed; nothing was changed.
+        RefusedError: no digest for prod, another digest, not agreed, or the last deployment died in the middle;
+            nothing was changed.
         InfraError: wrong input, or the engine failed.
     """
     stack = target.stack
@@ -160,6 +163,7 @@ def up(
         )
     advice = _before(target)
     with target.open() as engine, tempfile.TemporaryDirectory(prefix="noc-plan-") as folder:
+        guards.finished(stack, rescue.pending(engine, _subscription(target)))
         file = Path(folder) / "plan.json"  # holds encrypted secrets: in a folder that only we can read, and for minutes
         planned = _preview(target, engine, progress, advice, file)
         if plan and planned.digest != plan:
@@ -199,7 +203,6 @@ def refresh(
     target: Target,
     *,
     preview_only: bool = False,
-    clear_pending: bool = False,
     progress: Progress | None = None,
     folder: Path | None = None,
 ) -> Outcome:
@@ -208,7 +211,6 @@ def refresh(
     Args:
         target: the stack.
         preview_only: look only, and remember how much has drifted in `folder`.
-        clear_pending: forget creations that an interrupted update left open (look in Azure first).
         progress: hears the engine's events.
         folder: where to remember the drift; nowhere by default.
 
@@ -220,10 +222,9 @@ def refresh(
         with target.open() as engine:
 
             def call(**hear: Any) -> Any:
-                pending = clear_pending or None
                 if preview_only:
-                    return engine.preview_refresh(clear_pending_creates=pending, **hear)
-                return engine.refresh(clear_pending_creates=pending, show_secrets=False, **hear)
+                    return engine.preview_refresh(**hear)
+                return engine.refresh(show_secrets=False, **hear)
 
             found, seconds, _ = _drive(target, "refresh", call, progress)
     except Exception:
@@ -235,6 +236,25 @@ def refresh(
         drifted = sum(1 for s in found.steps if s.custom and s.shown)
         records.write_drift(target.stack, folder, "changes" if drifted else "same", drifted)
     return outcome
+
+
+def recover(target: Target, *, break_lock: bool = False) -> list[rescue.Pending]:
+    """Bring a stack back whose last deployment died: take what was under way into the state.
+
+    Args:
+        target: the stack.
+        break_lock: the engine that holds the lock is known to be dead.
+
+    Returns:
+        What was under way; empty when the last deployment ended properly.
+
+    Raises:
+        RefusedError: someone holds the lock, or the stack is only for rehearsals.
+        EngineError: the engine failed.
+    """
+    _real(target)
+    with target.open() as engine:
+        return rescue.recover(engine, _subscription(target), break_lock=break_lock)
 
 
 def destroy(target: Target, confirm: str = "", *, progress: Progress | None = None, message: str = "") -> Outcome:
@@ -295,6 +315,10 @@ def _before(target: Target) -> tuple[str, ...]:
     """Input, limits, policies: all before the engine is started."""
     _real(target)
     return tuple(guards.policies(target.recorded())) if target.recorded else ()
+
+
+def _subscription(target: Target) -> str:
+    return target.config.get("subscription", NO_SUBSCRIPTION)
 
 
 def _real(target: Target) -> None:

@@ -82,6 +82,23 @@ def rehearsed(
     )
 
 
+def at(stack: StackId, rehearsal: Path | None, *, create: bool = False) -> Target:
+    """The real stack, or the one of a rehearsal's folder.
+
+    Args:
+        stack: which.
+        rehearsal: the folder (`noc infra rehearse --keep --folder`), made where it is missing; None means Azure.
+        create: make a real stack in the backend if it is not there yet.
+
+    Raises:
+        InfraError: as for `real`.
+    """
+    if rehearsal is None:
+        return real(stack, create=create)
+    rehearsal.mkdir(parents=True, exist_ok=True)
+    return rehearsed(stack, World(journal=workspace.Rehearsal(rehearsal).journal), rehearsal)
+
+
 def _inventory(folder: str) -> Inventory:
     try:
         return inventory.load(workspace.ROOT / folder if folder else inventory.packaged_tables())

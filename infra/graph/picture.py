@@ -21,7 +21,8 @@ text { font: 11px ui-sans-serif, 'Segoe UI', Helvetica, Arial, sans-serif; fill:
 .title { font-size: 19px; font-weight: 600; } .sub, .figure, .kind { fill: #64788a; } .sub { font-size: 12px; }
 .name { font-weight: 600; font-size: 12.5px; } .inner { font-weight: 600; fill: #41566b; }
 .card { fill: #fff; stroke: #c3cfda; } .head { fill: #eaf1f7; } .lock { fill: #b3541e; }
-.use { fill: none; stroke: #8ba3b8; stroke-width: 1.2; } .figure { text-anchor: end; }
+.use { fill: none; stroke: #8ba3b8; stroke-width: 1.2; } .back { stroke: #c9d5e0; stroke-dasharray: 4 3; }
+.figure { text-anchor: end; }
 """
 
 
@@ -162,11 +163,14 @@ def _reduced(needs: Mapping[str, set[str]]) -> dict[str, set[str]]:
 
 
 def _arrow(start: tuple[int, int], used: _Card, end: tuple[int, int], user: _Card) -> str:
-    x1, y1 = start[0] + _WIDE, start[1] + min(used.height // 2, 60)
-    x2, y2 = end[0], end[1] + _HEAD // 2
-    bend = max(40, (x2 - x1) // 2)
-    head = f"M{x2 - 6},{y2 - 4} L{x2},{y2} L{x2 - 6},{y2 + 4}"
-    return f'<path class="use" d="M{x1},{y1} C{x1 + bend},{y1} {x2 - bend},{y2} {x2},{y2} {head}"/>'
+    y1, y2 = start[1] + min(used.height // 2, 60), end[1] + _HEAD // 2
+    if end[0] > start[0]:
+        x1, x2, way, kind = start[0] + _WIDE, end[0], 1, "use"
+    else:  # cards that use each other: one of the arrows must go back
+        x1, x2, way, kind = start[0], end[0] + _WIDE, -1, "use back"
+    bend = way * max(40, abs(x2 - x1) // 2)
+    head = f"M{x2 - way * 6},{y2 - 4} L{x2},{y2} L{x2 - way * 6},{y2 + 4}"
+    return f'<path class="{kind}" d="M{x1},{y1} C{x1 + bend},{y1} {x2 - bend},{y2} {x2},{y2} {head}"/>'
 
 
 def _drawn(card: _Card, x: int, y: int) -> str:

@@ -115,9 +115,13 @@ class Rehearsal(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.CreateResponse(id=made.id, properties=struct(made.outputs))
 
     def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Write a changed resource."""
+        """Write a changed resource; in a preview its name and place stay known, as with azure-native."""
         if request.preview:
-            return provider_pb2.UpdateResponse(properties=_expected(request.type, request.news, request.olds))
+            expected = struct(plain(_expected(request.type, request.news, request.olds)))
+            for key in ("name", "location"):
+                if key in request.olds.fields:
+                    expected.fields[key].CopyFrom(request.olds.fields[key])
+            return provider_pb2.UpdateResponse(properties=expected)
         with self._answering(context):
             made = self._world.put(request.id, request.type, plain(request.news), new=False)
             return provider_pb2.UpdateResponse(properties=struct(made.outputs))

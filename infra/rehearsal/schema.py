@@ -165,7 +165,7 @@ def _any_of(checks: list[_Check]) -> _Check:
             if not attempt:
                 return
             attempts.append(attempt)
-        found += sorted(attempts, key=_length)[0]
+        found += min(attempts, key=_length)
 
     return check
 

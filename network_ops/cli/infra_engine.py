@@ -1,4 +1,4 @@
-"""The verbs of `noc infra` that drive the engine: preview, up, refresh, destroy, failover and rehearse.
+"""The verbs of `noc infra` that drive the engine: preview, up, refresh, recover, destroy, rehearse, failover.
 
 Exit codes: 0 fine, 1 the engine failed, 2 wrong input, 3 a difference where none was expected, 4 refused by a guard.
 Progress and sentences go to standard error, data (a digest, JSON) to standard output.
@@ -11,6 +11,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
@@ -139,11 +140,6 @@ def up(stack: str, digest: str, yes: bool, reason: str, create: bool, rehearsal:
 @click.argument("stack")
 @click.option("--preview-only", is_flag=True, help="Look only; remember how much has drifted (the nightly run).")
 @click.option("--expect-no-changes", is_flag=True, help="Exit 3 if anything has drifted.")
-@click.option(
-    "--clear-pending-creates",
-    is_flag=True,
-    help="Forget creations that an interrupted up left open; look in Azure first whether they are there.",
-)
 @records_option
 @rehearsal_option
 @json_option
@@ -152,7 +148,6 @@ def refresh(
     stack: str,
     preview_only: bool,
     expect_no_changes: bool,
-    clear_pending_creates: bool,
     records: Path,
     rehearsal: Path | None,
     as_json: bool,
@@ -163,13 +158,30 @@ def refresh(
     outcome = run.refresh(
         _target(stack, rehearsal),
         preview_only=preview_only,
-        clear_pending=clear_pending_creates,
         progress=_progress(f"refresh {stack}"),
         folder=None if rehearsal else records,
     )
     _tell(outcome, as_json)
     if expect_no_changes and outcome.changes:
         sys.exit(EXIT_DIFFERENCE)
+
+
+@click.command(short_help="Bring a stack back whose last deployment died.")
+@click.argument("stack")
+@click.option("--break-lock", is_flag=True, help="The deployment that holds the lock is known to be dead.")
+@rehearsal_option
+@json_option
+@_guarded
+def recover(stack: str, break_lock: bool, rehearsal: Path | None, as_json: bool) -> None:
+    """Take what was under way when STACK's engine died into its state, or drop it where Azure has no such resource."""
+    from infra.engine import run
+
+    found = run.recover(_target(stack, rehearsal), break_lock=break_lock)
+    _say(f"{stack}: {len(found)} operations were under way" if found else f"{stack}: nothing was under way")
+    for each in found:
+        _say(f"  {each.operation} {each.id}")
+    if as_json:
+        _print_json({"stack": stack, "pending": [asdict(each) for each in found]})
 
 
 @click.command(short_help="Delete everything in a stack.")
@@ -269,13 +281,7 @@ def _target(name: str, rehearsal: Path | None, *, create: bool = False) -> Targe
     from infra.core.stacks import parse
     from infra.engine import targets
 
-    stack = parse(name)
-    if rehearsal is None:
-        return targets.real(stack, create=create)
-    from infra.rehearsal.world import World
-
-    rehearsal.mkdir(parents=True, exist_ok=True)
-    return targets.rehearsed(stack, World(journal=rehearsal / "world.jsonl"), rehearsal)
+    return targets.at(parse(name), rehearsal, create=create)
 
 
 def _tell(outcome: Outcome, as_json: bool) -> None:
@@ -312,4 +318,6 @@ def _print_json(value: object) -> None:
     print(json.dumps(value, indent=1, ensure_ascii=False))
 
 
-COMMANDS: dict[str, click.Command] = {c.name or "": c for c in (preview, up, refresh, destroy, rehearse, failover)}
+COMMANDS: dict[str, click.Command] = {
+    c.name or "": c for c in (preview, up, refresh, recover, destroy, rehearse, failover)
+}

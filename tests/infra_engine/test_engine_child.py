@@ -156,7 +156,9 @@ def test_a_child_process_registers_the_graph_that_is_recorded(
     stack = parse(name)
     graph = recorded.graphs[name]
     references = {s: g.outputs for s, g in recorded.graphs.items()}
-    monitor, engine, code = run_child(stack, world.read_config(stack), references, pwd, program)
+    monitor, engine, code = run_child(
+        stack, world.with_placeholders(stack, world.read_config(stack)), references, pwd, program
+    )
     assert (code, engine.said) == (0, [])
     registrations = [resource_pb2.RegisterResourceRequest.FromString(raw) for raw in monitor.raw]
     assert len(registrations) == len(graph) + 1  # and the stack itself
