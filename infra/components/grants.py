@@ -16,7 +16,9 @@ from infra.core.roles import assignment_name, definition_id
 class Grant:
     """Who (`principal_id`) may do what (`role`, built-in; or `role_id`, ours) where (`scope`), and why.
 
-    `purpose` names the assignment, once per stack. `subscription` is that of the scope; empty for management groups. `outlives` leaves it there when its stack is destroyed.
+    `purpose` names the assignment, once per stack. `subscription` is that of the scope; empty for management groups.
+
+    `outlives` leaves it there when its stack is destroyed.
     """
 
     purpose: str
