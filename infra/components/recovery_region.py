@@ -70,8 +70,10 @@ class RecoveryRegion(Component):
         )
         return PrivateEndpoint(self._ctx, args, self)
 
-    def logged(self, what: str, resource_id: pulumi.Input[str], group: str = "allLogs") -> None:
-        """Send a resource's logs to the region's own workspace."""
+    def logged(
+        self, what: str, resource_id: pulumi.Input[str], group: str = "allLogs", *, outlives: bool = False
+    ) -> None:
+        """Send a resource's logs to the region's own workspace; `outlives` the stack, as the resource does."""
         monitor.DiagnosticSetting(
             f"logs-{what}-{self._args.hub}",
             monitor.DiagnosticSettingArgs(
@@ -80,7 +82,7 @@ class RecoveryRegion(Component):
                 workspace_id=self._args.wan[f"log_workspace_id_{self._args.hub}"],
                 logs=[monitor.DiagnosticsLogSettingsArgs(category_group=group, enabled=True)],
             ),
-            opts=self.child(),
+            opts=self.child(retain_on_delete=outlives or None),
         )
 
     def _group(self) -> resources.ResourceGroup:

@@ -36,7 +36,7 @@ def programme(ctx: Context[Settings]) -> None:
         region.endpoint("vault", vault.id, "AzureBackup", zones, after=[first])
         region.logged("database", server.id)
         region.logged("vault", vault.id)
-        region.logged("evidence", stores[hub].blobs.id, "audit")
+        region.logged("evidence", stores[hub].blobs.id, "audit", outlives=True)
     for hub in hubs:
         EvidenceCopy(stores, hub, ctx.other(hub))
 

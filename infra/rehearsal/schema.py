@@ -165,7 +165,7 @@ def _any_of(checks: list[_Check]) -> _Check:
             if not attempt:
                 return
             attempts.append(attempt)
-        found += min(attempts, key=_length)
+        found += sorted(attempts, key=_length)[0]
 
     return check
 
