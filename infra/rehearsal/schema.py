@@ -165,7 +165,8 @@ def _any_of(checks: list[_Check]) -> _Check:
             if not attempt:
                 return
             attempts.append(attempt)
-        found += sorted(attempts, key=_length)[0]
+        fewest: list[Fault] = min(attempts, key=_length)
+        found += fewest
 
     return check
 
