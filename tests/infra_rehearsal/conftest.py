@@ -37,10 +37,3 @@ def standing(standing_once: Path, tmp_path: Path) -> World:
     """The world of a stack of two sites that is up; its state is in `tmp_path`."""
     shutil.copytree(standing_once, tmp_path, dirs_exist_ok=True)
     return World(tmp_path / "world.jsonl")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For now with the nightly tests: one of them is not stable on a loaded machine yet."""
-    for item in items:
-        if "infra_rehearsal" in str(item.path):
-            item.add_marker(pytest.mark.nightly)
