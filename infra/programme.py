@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import pulumi
@@ -16,6 +16,7 @@ from pulumi.runtime.config import CONFIG
 
 import inventory
 from infra.components.base import Context
+from infra.core import clock
 from infra.core.errors import InfraError
 from infra.core.stacks import PROJECT, StackId, parse_layer
 from infra.settings import Common, settings_of
@@ -71,7 +72,7 @@ def prepare(
     settings = settings_of(stack.kind, raw, stack.name)
     known = loaded or inventory.load(ROOT / settings.inventory)
     context = Context(stack, settings, known)
-    day = today or datetime.now(UTC).date()
+    day = today or clock.today()
     problems = settings.problems(stack.name, known, day) + limits.check(stack, settings, known)
     if problems:
         raise InfraError(f"stack {stack} cannot be deployed as configured; nothing was created", problems)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import dnsresolver, monitor, network, operationalinsights, privatedns, storage
 
-from infra.components.base import Component, Context
+from infra.components.base import Component, Context, Reference
 from infra.components.private_endpoint import EndpointArgs, PrivateEndpoint
 from infra.components.spoke import Allow, FlowLogs, Spoke, SpokeArgs, SubnetPlan
 from infra.settings.connectivity import Settings
@@ -266,16 +266,24 @@ class Zones(Component):
         self.register_outputs({})
 
 
-def flow_log_endpoint(
-    ctx: Context[Settings], args: RegionArgs, services: Services, logs: Logs, zone: pulumi.Input[str]
-) -> PrivateEndpoint:
-    """The way into the flow logs' account, which has no public one."""
+def private_endpoints(
+    ctx: Context[Settings], args: RegionArgs, services: Services, logs: Logs, zones: Zones, bootstrap: Reference
+) -> None:
+    """The ways into what has no public one: flow logs, and bootstrap's state and vaults of the region.
+
+    The sites' vault is reached in the first hub's region: two endpoints would fight over one record of its zone.
+    """
+    targets: dict[str, tuple[str, pulumi.Input[str]]] = {
+        "flow": ("blob", logs.account.id),
+        "state": ("blob", bootstrap[f"account_id_{args.hub}"]),
+        "iac": ("vault", bootstrap[f"vault_id_{args.hub}"]),
+    }
+    if args.hub == next(iter(ctx.inventory.hubs)):
+        targets["site"] = ("vault", bootstrap["site_vault_id"])
     subnet = services.spoke.subnets["endpoints"].id
-    return PrivateEndpoint(
-        ctx,
-        EndpointArgs("connectivity", args.hub, "flow", args.group, subnet, logs.account.id, "blob", [zone]),
-        services,
-    )
+    for purpose, (kind, target) in targets.items():
+        endpoint = EndpointArgs("connectivity", args.hub, purpose, args.group, subnet, target, kind, [zones.ids[kind]])
+        PrivateEndpoint(ctx, endpoint, services)
 
 
 def diagnostics(

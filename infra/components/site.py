@@ -85,7 +85,9 @@ class SiteLink(Component):
         properties = network.VpnSiteArgs(
             resource_group_name=args.group,
             vpn_site_name=ctx.names.of("vst", site.id),
-            location=ctx.region(site.preferred_hub),
+            location=ctx.region(
+                next(iter(ctx.inventory.hubs))
+            ),  # the WAN's: a new preference must not replace the site
             virtual_wan=network.SubResourceArgs(id=args.wan_id),
             device_properties=network.DevicePropertiesArgs(
                 device_vendor=router.platform.partition("_")[0] if router else None,

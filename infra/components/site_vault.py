@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pulumi
-from pulumi_azure_native import authorization, monitor, resources
+from pulumi_azure_native import monitor, resources
 
 from infra.components.base import Component, Context
 from infra.components.state_region import StateRegion
@@ -37,7 +36,7 @@ class SiteVault(Component):
             opts=self.child(protect=True),
         )
         self.vault = closed_vault(ctx, self, VaultArgs(ctx.names.of("kv", "site"), self.group.name, location, tags))
-        log = monitor.DiagnosticSetting(
+        monitor.DiagnosticSetting(
             "audit-site-vault",
             monitor.DiagnosticSettingArgs(
                 name="audit",
@@ -46,12 +45,5 @@ class SiteVault(Component):
                 logs=[monitor.DiagnosticsLogSettingsArgs(category_group="audit", enabled=True)],
             ),
             opts=self.child(),
-        )
-        authorization.ManagementLockByScope(
-            "site-vault",
-            authorization.ManagementLockByScopeArgs(
-                lock_name="site-vault", scope=self.vault.id, level="CanNotDelete", notes="IPsec keys of all sites"
-            ),
-            opts=pulumi.ResourceOptions.merge(self.child(protect=True), pulumi.ResourceOptions(depends_on=[log])),
         )
         self.register_outputs({})

@@ -6,12 +6,10 @@ spaincentral and italynorth do not have: keys cannot be restored from one geogra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 from pulumi_azure_native import (
-    authorization,
     keyvault,
     managedidentity,
     monitor,
@@ -55,8 +53,8 @@ class StateRegion(Component):
         self.account = self._account()
         self.blobs = self._blob_service()
         self.containers = {name: self._container(name) for name in ((CONTAINER,) if args.home else (CONTAINER, COPY))}
-        logs = [self._audit("vault", self.vault.id), self._audit("blobs", self.blobs.id)]
-        self.lock = self._lock([*self.containers.values(), *logs, self.secrets_key])
+        self._audit("vault", self.vault.id)
+        self._audit("blobs", self.blobs.id)
         self.register_outputs({})
 
     def _group(self) -> resources.ResourceGroup:
@@ -247,17 +245,4 @@ class StateRegion(Component):
                 logs=[monitor.DiagnosticsLogSettingsArgs(category_group="audit", enabled=True)],
             ),
             opts=self.child(),
-        )
-
-    def _lock(self, after: Sequence[pulumi.Resource]) -> authorization.ManagementLockByScope:
-        """Nobody deletes the state by mistake, not even an owner; made last, so that it is the first to go."""
-        return authorization.ManagementLockByScope(
-            f"state-{self._args.hub}",
-            authorization.ManagementLockByScopeArgs(
-                lock_name="state",
-                scope=self.group.id,
-                level="CanNotDelete",
-                notes="State of all deployments and the keys of its secrets; see docs/infra.md, lost state",
-            ),
-            opts=self.child(protect=True, depends_on=list(after)),
         )

@@ -16,13 +16,11 @@ VERSION = "1"
 OUTPUTS: dict[Kind, tuple[str, ...]] = {
     "bootstrap": (
         "state_account",  # storage account of the Pulumi state
-        "state_account_id",
         "copy_account",  # its copy in the other hub's region
-        "copy_account_id",
-        "secrets_vault_id",
         "secrets_key_uri",  # Key Vault key of Pulumi's secrets provider, with its version
-        "copy_vault_id",
         "copy_key_uri",  # the other region's key: states are re-encrypted with it every night
+        "account_id_{hub}",  # storage account of the state or of its copy, by the region where it is
+        "vault_id_{hub}",
         "site_vault_id",  # Key Vault of the sites' IPsec keys
         "site_vault_name",
         "site_vault_group",  # its resource group

@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import inventory as tables
+from infra.core import clock
 from infra.core.arm import table
 from infra.core.outputs import names_of
 from infra.core.stacks import ENVIRONMENTS, NEEDS, parse
@@ -87,7 +88,7 @@ def broken(
         today: the day by which exceptions are judged; the current day (UTC) by default.
     """
     known = inventory or tables.load(Path(__file__).parents[2] / "inventory")
-    view = View(tuple(graphs), known, settings or {}, preview, today or datetime.now(UTC).date())
+    view = View(tuple(graphs), known, settings or {}, preview, today or clock.today())
     return sorted(
         Broken(graph.stack.name, urn, invariant.name, sentence)
         for invariant in INVARIANTS

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 
+from infra.core import clock
 from infra.graph.model import Graph, Node
 from infra.policy.catalogue import POLICIES
 from infra.policy.model import Policy, Resource, Violation
@@ -20,7 +21,7 @@ def evaluate(
         today: the day by which exceptions are judged; the current day (UTC) by default.
         policies: all of them by default.
     """
-    day = today or datetime.now(UTC).date()
+    day = today or clock.today()
     chosen = tuple(policies)
     return sorted(violation for graph in graphs for violation in _of_stack(graph, day, chosen))
 

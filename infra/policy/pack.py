@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial
 from operator import getitem
 from typing import Any
@@ -19,6 +19,7 @@ import pulumi_policy as sdk
 from pulumi_policy import proxy
 from pulumi_policy.proxy import UnknownValueError
 
+from infra.core import clock
 from infra.graph.model import UNKNOWN, Json
 from infra.policy.catalogue import POLICIES
 from infra.policy.model import AZURE, Policy, Resource
@@ -102,7 +103,7 @@ def _in_stack(resource: sdk.PolicyResource) -> Resource:
 
 def _today(config: Mapping[str, Any]) -> date:
     given = config.get("today")
-    return date.fromisoformat(given) if given else datetime.now(UTC).date()
+    return date.fromisoformat(given) if given else clock.today()
 
 
 def plain(props: Mapping[str, Any]) -> dict[str, Json]:

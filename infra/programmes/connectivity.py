@@ -12,7 +12,7 @@ from infra.components.services import (
     Services,
     Zones,
     diagnostics,
-    flow_log_endpoint,
+    private_endpoints,
     resolver_address,
 )
 from infra.components.wan import Firewall, HubArgs, Wan, WanHub
@@ -40,8 +40,9 @@ def programme(ctx: Context[Settings]) -> None:
         targets = {"vpng": at.vpn, "ergw": at.express_route, "afw": at.firewall}
         diagnostics(ctx, hub, targets, workspace, at)
     zones = Zones(ctx, group.name, {hub: s.spoke for hub, s in services.items()})
+    bootstrap = ctx.reference("bootstrap")
     for hub, region in regions.items():
-        flow_log_endpoint(ctx, region, services[hub], logs[hub], zones.ids["blob"])
+        private_endpoints(ctx, region, services[hub], logs[hub], zones, bootstrap)
     outputs: dict[str, pulumi.Input[str]] = {"resource_group": group.name, "wan_id": wan.wan.id}
     outputs |= {f"zone_id_{key}": zone for key, zone in zones.ids.items()}
     for hub in hubs:

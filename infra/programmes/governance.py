@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pulumi
 
 from infra.components.access import Access, AccessArgs
@@ -11,6 +9,7 @@ from infra.components.base import Context, export
 from infra.components.budgets import Budgets, BudgetsArgs
 from infra.components.guardrails import Guardrails, GuardrailsArgs
 from infra.components.management_groups import ManagementGroups
+from infra.core import clock
 from infra.core.exemptions import warnings
 from infra.settings.governance import Settings
 
@@ -18,7 +17,7 @@ from infra.settings.governance import Settings
 def programme(ctx: Context[Settings]) -> None:
     """Register the tree and what hangs on it; say which exemptions end soon."""
     s = ctx.settings
-    for warning in warnings(s.exemptions, datetime.now(UTC).date(), s.exemption_warning_days):
+    for warning in warnings(s.exemptions, clock.today(), s.exemption_warning_days):
         pulumi.log.warn(warning)
     bootstrap = ctx.reference("bootstrap")
     tree = ManagementGroups(ctx)

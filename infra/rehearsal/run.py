@@ -113,6 +113,7 @@ def rehearse(
     *,
     state_dir: Path,
     world: World | None = None,
+    up: bool = True,
     down: bool = True,
     unprotect: bool = False,
     programme: Callable[[], None] = infra.programme.run,
@@ -127,6 +128,7 @@ def rehearse(
         stacks: which; see `with_needs` for what they need besides.
         state_dir: folder of the engine's state and of the world; what stands there already is kept and reused.
         world: the world, where the caller has one (faults, pace); else the one of the folder.
+        up: preview, update and preview again; without it they must stand already.
         down: destroy them again, in reverse order.
         unprotect: take the protection off when a destroy is refused because of it; else the refusal is a failure.
         programme: what registers resources.
@@ -183,7 +185,7 @@ def rehearse(
         return note(_run(engine, "destroy", engine.destroy))
 
     ordered = in_order(stacks)
-    well = all(each(stack, take_up) for stack in ordered)
+    well = not up or all(each(stack, take_up) for stack in ordered)
     if well and down:
         _ = all(each(stack, take_down) for stack in reversed(ordered))
     return Report(tuple(steps), len(known), str(state_dir))

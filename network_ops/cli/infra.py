@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, date, datetime
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
@@ -87,10 +86,6 @@ def _guarded(function: Callable[P, None]) -> Callable[P, None]:
             sys.exit(EXIT_BAD_INPUT)
 
     return run
-
-
-def _today() -> date:
-    return datetime.now(UTC).date()
 
 
 def _environments(environment: str | None) -> tuple[Environment, ...]:
@@ -280,10 +275,11 @@ def check(environment: str | None, directory: Path, stacks_dir: Path | None, as_
     """
     import inventory
     from infra import check as checks
+    from infra.core import clock
 
     known = inventory.load(directory)
     worlds = [_recorded(where, known, stacks_dir) for where in _environments(environment)]
-    found = checks.report(worlds, known, _today())
+    found = checks.report(worlds, known, clock.today())
     if as_json:
         _print_json(checks.as_json(found))
     else:
@@ -306,10 +302,11 @@ def cost(
     Exit 1: less than 80 % of the resources are priced or free; 2: the price table has expired.
     """
     import inventory
+    from infra.core import clock
     from infra.cost import PRICED_AT_LEAST, estimate, load
     from infra.cost import text as words
 
-    today = _today()
+    today = clock.today()
     table = load(today)
     known = inventory.load(directory)
     graphs: list[Graph] = []

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, ParamSpec
 
 import click
 
-from network_ops.cli.options import json_option
+from network_ops.cli.options import environment_option, json_option
 
 if TYPE_CHECKING:
     from infra.engine.progress import Progress
@@ -240,7 +240,8 @@ def failover(
 
 
 @click.command(short_help="Deploy stacks end to end on this machine, without Azure.")
-@click.argument("stacks", nargs=-1, required=True)
+@click.argument("stacks", nargs=-1)
+@environment_option
 @click.option("--alone", is_flag=True, help="Only these; what they read must stand in the folder already.")
 @click.option("--keep", is_flag=True, help="Leave everything standing; --rehearsal of the other verbs can go on there.")
 @click.option(
@@ -248,7 +249,9 @@ def failover(
 )
 @json_option
 @_guarded
-def rehearse(stacks: tuple[str, ...], alone: bool, keep: bool, folder: Path | None, as_json: bool) -> None:
+def rehearse(
+    stacks: tuple[str, ...], environment: str | None, alone: bool, keep: bool, folder: Path | None, as_json: bool
+) -> None:
     """Take STACKS and what they read up with the real engine and a made-up Azure, then down again.
 
     Each stack: preview, up, and a second preview that must find nothing to do. Proves things about our programmes and
@@ -257,11 +260,14 @@ def rehearse(stacks: tuple[str, ...], alone: bool, keep: bool, folder: Path | No
     import inventory
     from infra.core.errors import EngineError
     from infra.core.stacks import parse
+    from infra.graph.world import committed
     from infra.rehearsal import run as rehearsal
 
     if keep and folder is None:
         raise click.UsageError("--keep leaves things standing in a --folder: name one")
-    asked = [parse(name) for name in stacks]
+    if bool(stacks) == bool(environment):
+        raise click.UsageError("name stacks, or an environment with --env")
+    asked = [parse(name) for name in stacks] if stacks else committed("dev" if environment == "dev" else "prod")
     wanted = asked if alone else rehearsal.with_needs(asked, inventory.load(inventory.packaged_tables()))
     _say(f"{REHEARSAL}: {', '.join(map(str, wanted))}")
     with tempfile.TemporaryDirectory(prefix="noc-rehearsal-") as own:

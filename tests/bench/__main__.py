@@ -1,4 +1,4 @@
-"""`make bench`: one exporter scrape beside snmp_exporter, then the steady state of the whole NOC, as one JSON.
+"""`make bench`: one exporter scrape beside snmp_exporter, our programmes beside the plain SDK, and the whole NOC at rest.
 
 The steady state is short by default (STEADY=10m, SETTLE=4m in the environment change it); the figure of record is the
 one of `make nightly`, kept with its date under docs/results/.
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from network_ops.trial.figures import yardstick_cpu_s
-from tests.bench import snmp_scrape
+from tests.bench import infra_graph, snmp_scrape
 
 OUT = Path(__file__).parents[2] / "build" / "bench.json"
 
@@ -36,6 +36,7 @@ def main() -> None:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "yardstick_cpu_s": yardstick_cpu_s(),
         "snmp_scrape": snmp_scrape.measure(),
+        "infra": infra_graph.measure(),
         "steady_state": steady_state(),
     }
     OUT.parent.mkdir(exist_ok=True)

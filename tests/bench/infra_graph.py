@@ -10,15 +10,20 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import resource
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 SIZES = (20, 75)
 SHARD = "bench-1"
+STANDING = "BENCH_STANDING"  # folder of a rehearsal in which connectivity-prod stands
 
 
 def measure() -> dict[str, object]:
@@ -30,7 +35,10 @@ def measure() -> dict[str, object]:
     check = _child("ours", "check")
     plain = found["594 sites, all site stacks"]["plain"]  # type: ignore[index]
     found["noc infra check, everything"] = {"ours": check, "cpu_ratio_to_plain_sites": _ratio(check, plain)}
-    with contextlib.suppress(subprocess.CalledProcessError):
+    with tempfile.TemporaryDirectory(prefix="bench-rehearsal-") as folder:
+        os.environ[STANDING] = folder
+        command = [sys.executable, "-m", "network_ops.cli.main", "infra", "rehearse", "connectivity-prod"]
+        subprocess.run([*command, "--keep", "--folder", folder], check=True, capture_output=True)
         found["rehearse 75 sites (preview + up)"] = _pair("rehearse:75")
     return found
 
@@ -135,7 +143,30 @@ def _check(_: int) -> int:
 
 
 def _rehearse(size: int) -> int:
-    raise SystemExit("not wired yet")
+    """Preview and update of a shard with the real engine, where the stacks that it reads stand already."""
+    from infra import programme
+    from infra.core.stacks import StackId
+    from infra.engine.workspace import Rehearsal, open_stack
+    from infra.rehearsal.world import World
+
+    stack, known = StackId("sites", "prod", SHARD), _bench_inventory(size)
+    with tempfile.TemporaryDirectory(prefix="bench-rehearsal-") as folder:
+        shutil.copytree(os.environ[STANDING], folder, dirs_exist_ok=True)
+        file = Path(folder) / f"Pulumi.{stack}.yaml"
+        seed = f"encryptionsalt: none\nconfig:\n  wan-noc:layer: {stack.layer}\n  wan-noc:environment: prod\n"
+        file.write_text(seed + "  wan-noc:siteKeySeed:\n    secure: made up by the rehearsal\n")
+        world = World(Rehearsal(Path(folder)).journal)
+        before = len(world)
+        with open_stack(
+            stack,
+            rehearsal=world,
+            state_dir=Path(folder),
+            programme=lambda: programme.run(known),
+            stack_files=Path(folder),
+        ) as engine:
+            engine.preview()
+            engine.up()
+        return len(world) - before
 
 
 if __name__ == "__main__":

@@ -183,9 +183,7 @@ def test_cost_adds_up_and_names_its_table(stacks: Path) -> None:
 
 
 def test_an_expired_table_stops_cost_alone(stacks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from datetime import date
-
-    monkeypatch.setattr("network_ops.cli.infra._today", lambda: date(2999, 1, 1))
+    monkeypatch.setenv("WAN_NOC_TODAY", "2999-01-01")
     found = noc(stacks, "cost", "bootstrap-dev")
     assert found.exit_code == BAD_INPUT
     assert "prices.csv is '2027-05-31': is past its date" in found.stderr
