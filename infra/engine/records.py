@@ -79,6 +79,11 @@ def write_drift(stack: StackId, folder: Path, result: Result, resources: int) ->
     _write(read(stack, folder).model_copy(update={"drift": found}), folder)
 
 
+def forget(stack: StackId, folder: Path) -> None:
+    """Remember nothing of a stack that is gone: nobody is to be told that its last preview is old."""
+    (folder / f"{stack.name}.json").unlink(missing_ok=True)
+
+
 def _write(record: StackRecord, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     content = json.dumps(record.model_dump(mode="json", exclude_none=True), indent=2) + "\n"

@@ -257,7 +257,14 @@ def recover(target: Target, *, break_lock: bool = False) -> list[rescue.Pending]
         return rescue.recover(engine, _subscription(target), break_lock=break_lock)
 
 
-def destroy(target: Target, confirm: str = "", *, progress: Progress | None = None, message: str = "") -> Outcome:
+def destroy(
+    target: Target,
+    confirm: str = "",
+    *,
+    progress: Progress | None = None,
+    message: str = "",
+    folder: Path | None = None,
+) -> Outcome:
     """Delete everything in a stack.
 
     Args:
@@ -265,6 +272,7 @@ def destroy(target: Target, confirm: str = "", *, progress: Progress | None = No
         confirm: the stack's name, typed by whoever wants it gone.
         progress: hears the engine's events.
         message: why, kept in the stack's history.
+        folder: where its last result is remembered, and is forgotten now.
 
     Raises:
         RefusedError: not confirmed, something is protected, or another stack stands on this one.
@@ -283,6 +291,8 @@ def destroy(target: Target, confirm: str = "", *, progress: Progress | None = No
             return engine.destroy(message=message or None, show_secrets=False, **hear)
 
         done, seconds, _ = _drive(target, "destroy", call, progress)
+    if folder is not None:
+        records.forget(stack, folder)
     return _outcome(target, "destroy", done, seconds, ())
 
 

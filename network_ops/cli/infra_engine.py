@@ -188,16 +188,18 @@ def recover(stack: str, break_lock: bool, rehearsal: Path | None, as_json: bool)
 @click.argument("stack")
 @click.option("--confirm", default="", metavar="STACK", help="The stack's name again.")
 @reason_option
+@records_option
 @rehearsal_option
 @json_option
 @_guarded
-def destroy(stack: str, confirm: str, reason: str, rehearsal: Path | None, as_json: bool) -> None:
+def destroy(stack: str, confirm: str, reason: str, records: Path, rehearsal: Path | None, as_json: bool) -> None:
     """Delete everything in STACK; refuse (exit 4) while anything in it is protected or another stack needs it."""
     from infra.engine import run
 
     target = _target(stack, rehearsal)
     message = _message("destroy", reason)
-    _tell(run.destroy(target, confirm, progress=_progress(f"destroy {stack}"), message=message), as_json)
+    folder = None if rehearsal else records
+    _tell(run.destroy(target, confirm, progress=_progress(f"destroy {stack}"), message=message, folder=folder), as_json)
 
 
 @click.command(short_help="Let another hub serve an application, or all that a hub serves.")

@@ -1,4 +1,4 @@
-"""`make bench`: one exporter scrape beside snmp_exporter, our programmes beside the plain SDK, and the whole NOC at rest.
+"""`make bench`: a scrape beside snmp_exporter, our programmes beside the plain SDK, and the whole NOC at rest.
 
 The steady state is short by default (STEADY=10m, SETTLE=4m in the environment change it); the figure of record is the
 one of `make nightly`, kept with its date under docs/results/.

@@ -61,7 +61,9 @@ def test_preview_up_and_preview_again(small: Lab, tmp_path: Path) -> None:
     assert drifted.exit_code == 3
     assert "1 to update" in drifted.stderr
     assert noc("destroy", STACK).exit_code == 4
-    assert noc("destroy", STACK, "--confirm", STACK).exit_code == 0
+    assert (tmp_path / "records" / f"{STACK}.json").exists()
+    assert noc("destroy", STACK, "--confirm", STACK, "--records", "records").exit_code == 0
+    assert not (tmp_path / "records" / f"{STACK}.json").exists()
 
 
 def test_a_failure_of_the_engine_is_1_and_wrong_input_is_2(small: Lab) -> None:
