@@ -18,7 +18,7 @@ OUTPUTS: dict[Kind, tuple[str, ...]] = {
         "state_account",  # storage account of the Pulumi state
         "copy_account",  # its copy in the other hub's region
         "secrets_key_uri",  # Key Vault key of Pulumi's secrets provider, with its version
-        "copy_key_uri",  # the other region's key: states are re-encrypted with it every night
+        "copy_key_uri",  # the other region's key, for a state that is taken over from the copy
         "account_id_{hub}",  # storage account of the state or of its copy, by the region where it is
         "vault_id_{hub}",
         "site_vault_id",  # Key Vault of the sites' IPsec keys
