@@ -119,7 +119,9 @@ def verdict(found: Report) -> str:
 
 
 def _table(rows: Iterable[Row]) -> list[str]:
-    head = f"{'stack':<29}{'resources':>9}{'seconds':>8}{'MiB':>5}{'policies':>10}{'invariants':>11}  tightest limit"
+    head = (
+        f"{'stack':<29}{'resources':>9}{'seconds':>8}{'peak MiB':>9}{'policies':>10}{'invariants':>11}  tightest limit"
+    )
     lines = [head, "─" * WIDTH]
     for r in rows:
         policy = f"{r.mandatory} broken" if r.mandatory else f"{r.advisory} advice" if r.advisory else "ok"
@@ -127,7 +129,7 @@ def _table(rows: Iterable[Row]) -> list[str]:
         tight = r.tightest
         limit = f"{tight.name} {tight.used:,}/{tight.most:,}" if tight else "-"
         lines.append(
-            f"{r.stack:<29}{r.resources:>9,}{r.seconds:>8.1f}{r.peak_mib:>5.0f}{policy:>10}{sound:>11}  {limit}"[:WIDTH]
+            f"{r.stack:<29}{r.resources:>9,}{r.seconds:>8.1f}{r.peak_mib:>9.0f}{policy:>10}{sound:>11}  {limit}"[:WIDTH]
         )
     return lines
 

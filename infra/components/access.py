@@ -38,7 +38,9 @@ class Access(Component):
         self._ctx, self._root = ctx, args.tree.root
         self.roles = {role.id: self._role(role) for role in roles.CUSTOM}
         s = ctx.settings.groups
-        root, continuity = args.tree.root.id, args.tree.all["continuity"].id
+        root = args.tree.root.id
+        own = any(each.group == "continuity" for each in ctx.settings.subscriptions.values())
+        continuity = args.tree.all["continuity"].id if own else root  # in a shared subscription: the role is narrow
         people = (
             Grant("noc-operators", s.noc_operators, root, role_id=self.roles["noc-operator"].id),
             Grant("dr-commanders", s.dr_commanders, continuity, role_id=self.roles["dr-commander"].id),

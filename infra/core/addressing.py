@@ -19,6 +19,8 @@ POOLS: Mapping[Environment, IPv4Network] = {
     "prod": IPv4Network("10.248.0.0/14"),
     "dev": IPv4Network("10.252.0.0/14"),
 }
+# RFC 1918 and RFC 6598: what is never routed on the internet
+PRIVATE = tuple(IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
 # (name, offset in the hub's /16 in /24s, prefix length): the cut of every hub's range
 _CUT = (
     ("virtual_hub", 0, 23),  # Azure asks for /24 at least; /23 leaves room for gateways and a firewall

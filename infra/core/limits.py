@@ -105,6 +105,17 @@ def _row(stack: str, site: str, value: str, rule: str, remedy: str) -> Problem:
 
 
 def _hubs(stack: StackId, inventory: Inventory) -> Iterator[Problem]:
+    first: dict[str, str] = {}
+    for hub in inventory.hubs.values():
+        other = first.setdefault(hub.azure_region, hub.id)
+        if other != hub.id:
+            rule = f"is the region of hub {other} too: one region's loss would take both"
+            yield Problem(
+                stack.name, f"hubs.yaml: {hub.id}.azure_region", hub.azure_region, rule, "give each hub a region"
+            )
+    if len(inventory.hubs) < len(REGIONS):
+        rule = f"{len(REGIONS)} hubs are needed, each in a region of its own"
+        yield Problem(stack.name, "hubs.yaml", ", ".join(inventory.hubs), rule, "give both hubs their rows")
     for hub in inventory.hubs.values():
         if hub.azure_region not in REGIONS:
             rule = f"data may only be in {' and '.join(REGIONS)}"

@@ -27,6 +27,8 @@ OUTPUTS: dict[Kind, tuple[str, ...]] = {
         "pipeline_identity_id",  # user-assigned identity of the deployment pipeline
         "pipeline_principal_id",
         "preview_principal_id",  # the pipeline that only looks
+        "pipeline_client_id",  # what the pipelines sign in as: ARM_CLIENT_ID
+        "preview_client_id",
     ),
     "governance": ("root_group_id", "platform_group_id", "landing_group_id"),
     "connectivity": (

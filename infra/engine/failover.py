@@ -47,7 +47,11 @@ class Move:
 
 @dataclass(frozen=True)
 class Failover:
-    """What a failover did, or would do. `active_hubs` are read back from the stack; seconds by phase."""
+    """What a failover did, or would do.
+
+    `active_hubs` are read back from the stack (a dry run: those that serve now); seconds by phase; `advice` names
+    dependencies that stay where they are.
+    """
 
     scope: str
     to: str
@@ -59,6 +63,8 @@ class Failover:
     changes: Mapping[str, int] = field(default_factory=dict)
     active_hubs: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    advice: tuple[str, ...] = ()
+    summary: tuple[str, ...] = ()
 
     @property
     def already(self) -> bool:
@@ -78,6 +84,7 @@ class Failover:
             "digest": self.digest,
             "changes": dict(self.changes),
             "active_hubs": dict(self.active_hubs),
+            "advice": list(self.advice),
             "seconds": {k: round(v, 3) for k, v in self.seconds.items()},
         }
 
@@ -122,6 +129,17 @@ def entries(inventory: Inventory, active: Mapping[str, str], changed: tuple[Move
     apps = inventory.applications
     moved = {m.application for m in changed}
     return {a: hub for a, hub in sorted(found.items()) if a not in moved or apps[a].home_hub != hub}
+
+
+def left_behind(inventory: Inventory, serving: Mapping[str, str], changed: tuple[Move, ...]) -> tuple[str, ...]:
+    """Sentences for what a moved application depends on and what is served elsewhere afterwards."""
+    after = dict(serving) | {m.application: m.after for m in changed}
+    return tuple(
+        f"{m.application} depends on {other}, which stays at {after[other]}"
+        for m in changed
+        for other in inventory.applications[m.application].depends_on
+        if after.get(other, m.after) != m.after
+    )
 
 
 def outside(plan: Plan, applications: frozenset[str]) -> list[str]:
@@ -172,18 +190,19 @@ def failover(
         active = active_hubs(text, file)
         changed = moves(target.inventory, active, scope, to)
         done = Failover(scope, to, target.stack.name, target.rehearsal, dry_run, changed)
+        serving = {a.id: active.get(a.id, a.home_hub) for a in target.inventory.applications.values()}
+        done = replace(done, active_hubs=serving, advice=left_behind(target.inventory, serving, changed))
         if not changed:
-            serving = {a.id: active.get(a.id, a.home_hub) for a in target.inventory.applications.values()}
-            return replace(done, active_hubs=serving)
+            return done
         wanted = with_entries(text, entries(target.inventory, active, changed), file)
         trial, plan_file = Path(folder) / file.name, Path(folder) / "plan.json"
         trial.write_text(wanted, encoding="utf-8")
         with _timed() as preview_time:
             planned = run.preview_with(target, engine, plan_file, trial, progress)
         _guard(target, planned.plan, frozenset(m.application for m in changed))
-        done = replace(done, digest=planned.digest, changes=planned.plan.counts)
+        done = replace(done, digest=planned.digest, changes=planned.plan.counts, summary=planned.summary)
         if dry_run:
-            return replace(done, active_hubs=active, seconds={"preview": preview_time()})
+            return replace(done, seconds={"preview": preview_time()})
         with _timed() as up_time, _kept(file, text, wanted):
             result = run.apply(target, engine, plan_file, progress, message, digest=planned.digest)
         with _timed() as read_time:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,92 +17,29 @@ from pulumi import automation
 from pulumi.automation.errors import CommandError
 
 from infra.core.arm import NO_SUBSCRIPTION
-from infra.core.errors import EngineError, RefusedError
-from infra.core.stacks import StackId
-from infra.engine import guards, records
+from infra.core.errors import EngineError, InfraError, RefusedError
+from infra.engine import guards, interrupt, records, sealed
 from infra.engine import recover as rescue
-from infra.engine.faults import fault
+from infra.engine.faults import UpdateError, fault
+from infra.engine.model import Outcome, Target
 from infra.engine.progress import Progress, Silent
 from infra.engine.steps import OUTPUTS, Plan, plan_of
-from infra.engine.summary import Touched, lines, touched
-from infra.graph.model import Graph
-from inventory import Inventory
+from infra.engine.summary import lines, touched
 
-Opener = Callable[[], AbstractContextManager[automation.Stack]]
+__all__ = [
+    "SECRET",
+    "Outcome",
+    "Target",
+    "apply",
+    "destroy",
+    "preview",
+    "preview_with",
+    "recover",
+    "refresh",
+    "up",
+]
+
 SECRET = "[secret]"  # what stands for a secret output  # noqa: S105
-
-
-@dataclass(frozen=True)
-class Target:
-    """A stack and how to reach it.
-
-    `open` gives the engine's stack, real or rehearsed; `file` is its configuration file (a rehearsal has its own copy,
-    once it is open); `config` is the raw configuration; `recorded` is what the stack
-    would register (the gate reads it), None where there is nothing to gate (a rehearsal of a programme of its own).
-    """
-
-    stack: StackId
-    inventory: Inventory
-    open: Opener
-    rehearsal: bool
-    file: Callable[[], Path]
-    config: Mapping[str, str] = field(default_factory=dict)
-    recorded: Callable[[], Graph] | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a verb found or did. `advice` are policies that only advise; `seconds` is the engine's wall time."""
-
-    stack: str
-    verb: str
-    rehearsal: bool
-    plan: Plan
-    digest: str  # of what was previewed; an update's own values are known only afterwards
-    touched: Touched
-    seconds: float
-    outputs: Mapping[str, str] = field(default_factory=dict)
-    advice: tuple[str, ...] = ()
-    bound: bool = False  # the engine was held to a plan file
-    summary: tuple[str, ...] = ()
-
-    @property
-    def changes(self) -> bool:
-        """Whether anything changes, or changed."""
-        return bool(self.plan.steps)
-
-    def as_json(self) -> dict[str, Any]:
-        """The outcome as plain data, for `--json`."""
-        return {
-            "stack": self.stack,
-            "verb": self.verb,
-            "rehearsal": self.rehearsal,
-            "result": "changes" if self.changes else "same",
-            "digest": self.digest,
-            "changes": self.plan.counts,
-            "unchanged": self.plan.unchanged,
-            "touched": {
-                "sites": self.touched.sites,
-                "applications": self.touched.applications,
-                "hubs": self.touched.hubs,
-                "other": self.touched.other,
-            },
-            "steps": [
-                {
-                    "op": s.op,
-                    "type": s.type,
-                    "name": s.name,
-                    "urn": s.urn,
-                    "paths": list(s.paths),
-                    "replaces": list(s.replace_keys),
-                }
-                for s in self.plan.steps
-            ],
-            "outputs": dict(self.outputs),
-            "advice": list(self.advice),
-            "bound_to_plan": self.bound,
-            "seconds": round(self.seconds, 3),
-        }
 
 
 def preview(target: Target, progress: Progress | None = None, folder: Path | None = None) -> Outcome:
@@ -120,8 +55,10 @@ def preview(target: Target, progress: Progress | None = None, folder: Path | Non
     """
     try:
         advice = _before(target)
-        with target.open() as engine:
+        with interrupt.held(), target.open() as engine:
             outcome = _preview(target, engine, progress, advice)
+    except interrupt.InterruptError:  # says nothing about the stack
+        raise
     except Exception:
         if folder:
             records.write_preview(target.stack, folder, "failed", {}, "")
@@ -129,7 +66,7 @@ def preview(target: Target, progress: Progress | None = None, folder: Path | Non
     if folder:
         plan = outcome.plan
         result: records.Result = "changes" if outcome.changes else "same"
-        records.write_preview(target.stack, folder, result, plan.counts, plan.digest)
+        records.write_preview(target.stack, folder, result, plan.counts, outcome.digest)
     return outcome
 
 
@@ -158,12 +95,13 @@ def up(
     stack = target.stack
     if stack.environment == "prod" and not plan:
         raise RefusedError(
-            f"stack {stack} is prod: what is applied there was previewed before. Run: noc infra preview {stack}; then: "
-            f"noc infra up {stack} --plan DIGEST"
+            f"stack {stack} is prod: what is applied there was previewed before. Run: {target.command('preview')}; "
+            f"then: {target.command('up', '--plan DIGEST')}"
         )
     advice = _before(target)
-    with target.open() as engine, tempfile.TemporaryDirectory(prefix="noc-plan-") as folder:
-        guards.finished(stack, rescue.pending(engine, _subscription(target)))
+    own = tempfile.TemporaryDirectory(prefix="noc-plan-")
+    with interrupt.held() as hold, own as folder, target.open() as engine:
+        guards.finished(target, rescue.pending(engine, _subscription(target)))
         file = Path(folder) / "plan.json"  # holds encrypted secrets: in a folder that only we can read, and for minutes
         planned = _preview(target, engine, progress, advice, file)
         if plan and planned.digest != plan:
@@ -172,7 +110,10 @@ def up(
                 f"stack {stack} was not touched: the plan now is {planned.digest}, not {plan}. Now it would do "
                 f"this; preview it again and decide:\n  {told}"
             )
-        if not plan and not agreed(planned):
+        hold.refuse()
+        with hold.released():
+            go = bool(plan) or agreed(planned)
+        if not go:
             raise RefusedError(f"stack {stack} was not touched: nobody agreed to what it would do")
         return apply(target, engine, file, progress, message, advice, digest=planned.digest)
 
@@ -219,7 +160,7 @@ def refresh(
     """
     try:
         _real(target)
-        with target.open() as engine:
+        with interrupt.held(), target.open() as engine:
 
             def call(**hear: Any) -> Any:
                 if preview_only:
@@ -227,6 +168,8 @@ def refresh(
                 return engine.refresh(show_secrets=False, **hear)
 
             found, seconds, _ = _drive(target, "refresh", call, progress)
+    except interrupt.InterruptError:  # says nothing about the stack
+        raise
     except Exception:
         if folder and preview_only:
             records.write_drift(target.stack, folder, "failed", 0)
@@ -253,7 +196,7 @@ def recover(target: Target, *, break_lock: bool = False) -> list[rescue.Pending]
         EngineError: the engine failed.
     """
     _real(target)
-    with target.open() as engine:
+    with interrupt.held(), target.open() as engine:
         return rescue.recover(engine, _subscription(target), break_lock=break_lock)
 
 
@@ -282,10 +225,10 @@ def destroy(
     if confirm != stack.name:
         raise RefusedError(f"stack {stack} was not touched: to delete everything in it, add --confirm {stack}")
     _real(target)
-    with target.open() as engine:
+    with interrupt.held(), target.open() as engine:
         state = engine.export_stack().deployment or {}
         others = {s.name: s.resource_count or 0 for s in engine.workspace.list_stacks()}
-        guards.destroyable(stack, state.get("resources") or [], others)
+        guards.destroyable(target, state.get("resources") or [], others)
 
         def call(**hear: Any) -> Any:
             return engine.destroy(message=message or None, show_secrets=False, **hear)
@@ -318,7 +261,8 @@ def _preview(
         return engine.preview(plan=saved, config_file=config, **hear)
 
     plan, seconds, _ = _drive(target, "preview", call, progress)
-    return _outcome(target, "preview", plan, seconds, advice)
+    digest = sealed.with_secrets(plan.digest, engine, target.file(), config_file)
+    return _outcome(target, "preview", plan, seconds, advice, digest)
 
 
 def _before(target: Target) -> tuple[str, ...]:
@@ -337,7 +281,7 @@ def _real(target: Target) -> None:
 
 
 def _drive(target: Target, verb: str, call: Callable[..., Any], progress: Progress | None) -> tuple[Plan, float, Any]:
-    """Run one verb of the Automation API, hear its events, and turn its failures into ours."""
+    """Run one verb of the Automation API, hear its events, and turn its failures and interrupts into ours."""
     shown = progress or Silent()
     events: list[automation.EngineEvent] = []
 
@@ -346,15 +290,41 @@ def _drive(target: Target, verb: str, call: Callable[..., Any], progress: Progre
         shown.event(event)
 
     started = time.monotonic()
-    try:
-        result = call(on_event=heard, color="never")
-    except CommandError as error:
-        raise fault(target.stack.name, verb, error, list(events), _done(target, verb, events)) from error
-    except RuntimeError as error:  # the Automation API's own word for an engine that told nothing
-        raise EngineError(f"stack {target.stack}: {verb} failed: {error}") from error
-    finally:
-        shown.close()
+    with interrupt.held() as hold:
+        try:
+            result = call(on_event=heard, color="never")
+        except CommandError as error:
+            if hold.count:
+                raise _interrupted(target, verb, hold, _done(target, verb, events)) from error
+            found = fault(target.stack.name, verb, error, list(events), _done(target, verb, events))
+            raise _placed(target, found) from error
+        except RuntimeError as error:  # the Automation API's own word for an engine that told nothing
+            if hold.count:
+                raise _interrupted(target, verb, hold, _done(target, verb, events)) from error
+            raise EngineError(f"stack {target.stack}: {verb} failed: {error}") from error
+        finally:
+            shown.close()
+        if hold.count:
+            raise _interrupted(target, verb, hold, _done(target, verb, events))
     return plan_of(target.stack.name, events), time.monotonic() - started, result
+
+
+def _interrupted(target: Target, verb: str, hold: interrupt.Hold, changed: int) -> interrupt.InterruptError:
+    """What to say of a verb that was interrupted; its engine has ended."""
+    start = f"stack {target.stack}: {verb} was interrupted"
+    if verb == "preview":
+        return interrupt.InterruptError(f"{start}: nothing was changed; run preview again: {target.command('preview')}")
+    if hold.killed:  # what was under way may have been done
+        text = f"{start} and its engine killed, so that the stack may be locked and something under way; run: "
+        return interrupt.InterruptError(text + target.command("recover", "--break-lock"), max(changed, 1))
+    text = f"{start}: what was done is in the state; run preview again: {target.command('preview')}"
+    return interrupt.InterruptError(text, changed)
+
+
+def _placed(target: Target, error: InfraError) -> InfraError:
+    """The error with commands that stay where the stack is."""
+    text = target.placed(str(error))
+    return UpdateError(text, error.changed) if isinstance(error, UpdateError) else type(error)(text)
 
 
 def _done(target: Target, verb: str, events: list[automation.EngineEvent]) -> int:

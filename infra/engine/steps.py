@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pulumi.automation import EngineEvent
@@ -29,11 +29,26 @@ UNPROTECT, PROTECT = "unprotect", "protect"  # our own: the engine counts a chan
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class Change:
+    """A property path (`tags.owner`, `ports[2]`), its JSON value before and after; empty: not there, both: a secret."""
+
+    path: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        if self.before == self.after:
+            return f"{self.path} (secret)"
+        return f"{self.path}: {self.before or 'nothing'} → {self.after or 'nothing'}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class Step:
     """One change: the operation, the resource, which property paths change and which of them force a replacement.
 
     `op` is the engine's word (create, update, replace, delete, ...) or one of ours: outputs, protect, unprotect.
-    `fingerprint` is a hash of the values before and after, without secrets; `protected` as the state has it.
+    `fingerprint` is a hash of the values before and after, without secrets; `protected` as the state has it. `values`
+    are what people read: a secret is only marked, what Azure will decide is "known after".
     """
 
     op: str
@@ -45,6 +60,7 @@ class Step:
     custom: bool = True
     protected: bool = False
     fingerprint: str = ""
+    values: tuple[Change, ...] = field(default=(), compare=False)
 
     @property
     def shown(self) -> bool:
@@ -154,7 +170,50 @@ def _step(op: str, told: StepEventMetadata) -> Step:
         custom=bool(state and state.custom),
         protected=bool(told.old and told.old.protect),
         fingerprint=_hash([_asked(told.old), _asked(told.new)]),
+        values=_with_hidden(_values(told.old, told.new, tuple(changed)), changed),
     )
+
+
+def _values(
+    old: StepEventStateMetadata | None, new: StepEventStateMetadata | None, named: tuple[str, ...]
+) -> tuple[Change, ...]:
+    """What differs between two states: of what is asked for, else (drift) what the engine names of Azure's answer."""
+    if old is None or new is None:
+        return ()
+    found = tuple(_differences(_plain(old.inputs or {}), _plain(new.inputs or {}), ""))
+    answered = _differences(_plain(old.outputs or {}), _plain(new.outputs or {}), "")
+    return found or tuple(c for c in answered if c.path.startswith(named))
+
+
+def _with_hidden(found: tuple[Change, ...], changed: Iterable[str]) -> tuple[Change, ...]:
+    """The values, and the paths that the engine names besides: secrets, which look alike."""
+    hidden = (p for p in changed if not any(c.path == p or c.path.startswith((f"{p}.", f"{p}[")) for c in found))
+    return tuple(sorted((*found, *(Change(p, "", "") for p in hidden))))
+
+
+def _differences(old: Any, new: Any, path: str) -> Iterator[Change]:
+    if old == new:
+        return
+    if (
+        isinstance(old, dict | None)
+        and isinstance(new, dict | None)
+        and _SIGNATURE not in {**(old or {}), **(new or {})}
+    ):
+        old, new = old or {}, new or {}
+        for key in sorted({*old, *new}):
+            if key != "__defaults":
+                yield from _differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, (a, b) in enumerate(zip(old, new, strict=True)):
+            yield from _differences(a, b, f"{path}[{number}]")
+    else:
+        yield Change(path, _shown(old), _shown(new))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict) and _SIGNATURE in value:
+        return "[secret]" if value[_SIGNATURE] == "secret" else "known after"
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _asked(state: StepEventStateMetadata | None) -> object:

@@ -24,7 +24,12 @@ _WORDS = {  # before it is done, and after
     PROTECT: ("newly protected",) * 2,
     UNPROTECT: ("NO LONGER PROTECTED",) * 2,
 }
+_GRAVE = ("replace", "delete", UNPROTECT)
 _SHOWN = 12  # names on one line
+_NAMED = 3  # resources of a group of equal steps
+_GROUPS = 40  # lines of single changes
+_VALUES = 6  # changed properties of one group
+_WIDE = 118
 Counts = Mapping[str, int]
 
 
@@ -71,7 +76,7 @@ def _owner(plan: Plan, step: Step, inventory: Inventory) -> tuple[str, str]:
 
 
 def lines(plan: Plan, inventory: Inventory, *, done: bool = False) -> list[str]:
-    """A plan for people: a line of counts, what is touched, and by name what is replaced, deleted or unprotected."""
+    """A plan for people: a line of counts, what is touched, and each change with its values before and after."""
     counts = ", ".join(f"{n} {_WORDS.get(op, (op, op))[done]}" for op, n in plan.counts.items())
     counts = counts or ("nothing changed" if done else "nothing changes")
     found = [f"{plan.stack}: {counts}; {plan.unchanged} unchanged"]
@@ -82,12 +87,35 @@ def lines(plan: Plan, inventory: Inventory, *, done: bool = False) -> list[str]:
             listed = [f"{name} {_signs(c)}" for name, c in names.items()]
             more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
             found.append(f"  {table} ({len(listed)}): {', '.join(listed[:_SHOWN])}{more}")
-    for step in plan.steps:
-        if step.op in ("replace", "delete", UNPROTECT) and step.shown:
-            why = f" because of {', '.join(step.replace_keys)}" if step.replace_keys else ""
-            guarded = " (protected)" if step.protected else ""
-            found.append(f"  {step.op} {step.type.rpartition(':')[2]} {step.name}{why}{guarded}")
-    return found
+    return found + list(_single(plan))
+
+
+def _single(plan: Plan) -> Iterator[str]:
+    """Every change by name and property, equal ones together; what is lost or replaced is named one by one, first."""
+    groups: dict[tuple[object, ...], list[Step]] = {}
+    for step in sorted(plan.steps, key=lambda s: s.op not in _GRAVE):
+        if step.shown and step.op != OUTPUTS:
+            alone = step.name if step.op in _GRAVE else ""
+            groups.setdefault((step.op, step.type, step.values, step.protected, alone), []).append(step)
+    for number, steps in enumerate(groups.values()):
+        step = steps[0]
+        if number >= _GROUPS and step.op not in _GRAVE:
+            yield f"  … and {len(groups) - number} more kinds of change; all of them: --json"
+            return
+        names = ", ".join(s.name for s in steps[:_NAMED]) + (f" and {len(steps) - _NAMED} more" * (len(steps) > _NAMED))
+        why = f" because of {', '.join(step.replace_keys)}" if step.replace_keys else ""
+        guarded = " (protected)" if step.protected and step.op in _GRAVE else ""
+        count = f"{len(steps)} " if len(steps) > 1 else ""
+        word = step.op if step.op in _GRAVE else SIGNS.get(step.op, step.op)
+        yield _cut(f"  {word} {count}{step.type.rpartition(':')[2]} {names}{why}{guarded}")
+        for change in step.values[:_VALUES]:
+            yield _cut(f"      {change}")
+        if len(step.values) > _VALUES:
+            yield f"      … and {len(step.values) - _VALUES} more properties"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDE else text[: _WIDE - 1] + "…"
 
 
 def markdown(plan: Plan, inventory: Inventory, digest: str, advice: Sequence[str] = ()) -> str:

@@ -12,8 +12,8 @@ import infra.programme
 import inventory
 from infra.core.errors import InfraError
 from infra.core.stacks import StackId
-from infra.engine import guards, workspace
-from infra.engine.run import Target
+from infra.engine import files, guards, workspace
+from infra.engine.model import Target
 from infra.graph import world
 from infra.rehearsal.world import World
 from inventory import Inventory
@@ -79,6 +79,7 @@ def rehearsed(
         rehearsal=True,
         file=lambda: workspace.Rehearsal(state_dir).stack_file(stack.name),
         recorded=None if programme else lambda: guards.recorded(stack, known, stack_files),
+        folder=state_dir,
     )
 
 
@@ -91,11 +92,11 @@ def at(stack: StackId, rehearsal: Path | None, *, create: bool = False) -> Targe
         create: make a real stack in the backend if it is not there yet.
 
     Raises:
-        InfraError: as for `real`.
+        InfraError: as for `real`; or the rehearsal's folder is a file.
     """
     if rehearsal is None:
         return real(stack, create=create)
-    rehearsal.mkdir(parents=True, exist_ok=True)
+    files.private(rehearsal)
     return rehearsed(stack, World(journal=workspace.Rehearsal(rehearsal).journal), rehearsal)
 
 

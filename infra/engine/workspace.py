@@ -10,13 +10,11 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
+import os
 import secrets
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +22,12 @@ import yaml
 from pulumi import automation
 from pulumi.automation.errors import CommandError, StackNotFoundError
 from pydantic import SecretStr
-from semver import VersionInfo
 
 import infra.programme
-from infra.core.errors import EngineError
+from infra.core.errors import EngineError, RefusedError
 from infra.core.stacks import PROJECT, StackId
-from infra.engine import find
+from infra.engine import files, find
+from infra.engine.command import command
 from infra.engine.undisturbed import undisturbed
 from infra.rehearsal.provider import serving
 from infra.rehearsal.world import World
@@ -38,10 +36,9 @@ from infra.settings import model_of
 ROOT = Path(__file__).parents[2]
 PROJECT_FILE = ROOT / "Pulumi.yaml"
 STACK_FILES = ROOT / "infra" / "stacks"
-_OLDEST = VersionInfo(3, 200, 0)  # of the engine: what the Automation API of our SDK is tested with, and newer
 # Protects made-up values only: a rehearsal never sees a real secret.
 _REHEARSAL_PASSPHRASE = "rehearsal"  # noqa: S105
-_ENCRYPTION = ("encryptionsalt", "secretsprovider", "encryptedkey")
+PROVIDER = "PULUMI_SECRETS_PROVIDER"  # names what seals the secrets of a stack that is to be made
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +107,8 @@ def open_stack(
             at the end; three times slower with 300 resources, needed where the engine itself is to die.
 
     Raises:
+        InfraError: a file that cannot be used.
+        RefusedError: a real stack is to be made, and nothing says what is to seal its secrets.
         EngineError: no engine, or it refused to open the stack (no backend, no such stack, wrong configuration).
     """
     name = str(stack)
@@ -119,7 +118,8 @@ def open_stack(
             if state_dir is not None or config:
                 raise ValueError("state_dir and config are for rehearsals; a real stack has its committed file")
             environment = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
-            yield _select(_Workspace(project.parent, environment, programme), name, create=create)
+            workspace = _Workspace(project.parent, environment, programme)
+            yield _real(workspace, name, stack_files) if create else _select(workspace, name, create=False)
             return
         if state_dir is None:
             raise ValueError("a rehearsal needs a state_dir")
@@ -136,25 +136,6 @@ def open_stack(
         yield opened
 
 
-class _Command(automation.PulumiCommand):
-    """The engine at a known path; its version is asked once a process, not once a stack."""
-
-    def __init__(self, path: Path) -> None:
-        self.command = str(path)
-        try:
-            said = subprocess.run([self.command, "version"], capture_output=True, text=True, check=True).stdout.strip()
-            self.version = VersionInfo.parse(said.removeprefix("v"))
-        except (OSError, ValueError, subprocess.CalledProcessError) as error:
-            raise EngineError(f"{path} does not answer as pulumi does: {error}") from error
-        if self.version < _OLDEST:
-            raise EngineError(f"{path} is version {self.version}; {_OLDEST} or newer is needed")
-
-
-@cache
-def _command(path: Path) -> _Command:
-    return _Command(path)
-
-
 class _Workspace(automation.LocalWorkspace):
     known = False  # the stack is in the backend: selecting it would only ask again, every command names its stack
 
@@ -167,7 +148,7 @@ class _Workspace(automation.LocalWorkspace):
             work_dir=str(folder),
             env_vars=environment,
             program=undisturbed(programme),
-            pulumi_command=_command(find.engine()),
+            pulumi_command=command(find.engine()),
         )
 
 
@@ -188,6 +169,27 @@ def _select(workspace: _Workspace, name: str, *, create: bool, known: bool = Fal
         raise EngineError(f"stack {name} is not in the backend yet; make it with: pulumi stack init {name}") from error
     except CommandError as error:
         raise EngineError(f"stack {name} could not be opened: {_last_words(error)}") from error
+
+
+def _real(workspace: _Workspace, name: str, stack_files: Path) -> automation.Stack:
+    """The stack in the backend, made if it is not there yet with what is to seal its secrets."""
+    try:
+        return automation.Stack.select(name, workspace)
+    except StackNotFoundError:
+        pass
+    except CommandError as error:
+        raise EngineError(f"stack {name} could not be opened: {_last_words(error)}") from error
+    declared = files.load(stack_files / f"Pulumi.{name}.yaml").get("secretsprovider")
+    workspace.secrets_provider = str(declared or "") or os.environ.get(PROVIDER) or None
+    if workspace.secrets_provider is None:
+        backend = os.environ.get("PULUMI_BACKEND_URL") or str(_asking(workspace.who_am_i).url or "")
+        if not backend.startswith("file://"):
+            raise RefusedError(
+                f"stack {name} was not made: nothing says what is to seal its secrets, and a passphrase is not meant "
+                f"for Azure. Make it with: pulumi stack init {name} --secrets-provider=azurekeyvault://VAULT.vault."
+                f"azure.net/keys/KEY; or set {PROVIDER} to that"
+            )
+    return _select(workspace, name, create=True)
 
 
 def _asking(ask: Callable[..., Any], *arguments: Any) -> Any:
@@ -214,24 +216,24 @@ def _collect(enabled: bool) -> None:
 
 def _prepare(where: Rehearsal, stack: str, project: Path, stack_files: Path, config: Mapping[str, str]) -> set[str]:
     """Copy Pulumi.yaml and the stack's file, if that changed since; returns the secret keys that need a value."""
-    for folder in (where.project / "infra" / "stacks", where.folder / "state", where.folder / "home"):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    shutil.copyfile(project, where.project / "Pulumi.yaml")
+    for folder in (where.folder, where.project / "infra" / "stacks", where.folder / "state", where.folder / "home"):
+        files.private(folder)
+    files.write(where.project / "Pulumi.yaml", files.read(project))
     source = stack_files / f"Pulumi.{stack}.yaml"
-    committed = source.read_text(encoding="utf-8") if source.exists() else ""
+    committed = files.read(source)
     stamp = hashlib.sha256((committed + json.dumps(config, sort_keys=True)).encode()).hexdigest()
     target, stamps = where.stack_file(stack), where.project / f"copied-{stack}"
     if target.exists() and stamps.exists() and stamps.read_text() == stamp:
         return set()
-    before = _load(target)
-    document = {k: v for k, v in (yaml.safe_load(committed) or {}).items() if k not in _ENCRYPTION}
-    document |= {k: before[k] for k in _ENCRYPTION if k in before}
+    before = files.load(target)
+    document = {k: v for k, v in files.document(committed, source).items() if k not in files.ENCRYPTION}
+    document |= {k: before[k] for k in files.ENCRYPTION if k in before}
     values = dict(document.get("config") or {}) | dict(config)
     secret = {key for key, value in values.items() if _is_secret(value)}
     kept = {k: v for k, v in (before.get("config") or {}).items() if _is_secret(v)}
     document["config"] = {k: v for k, v in values.items() if k not in secret} | kept
-    target.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
-    stamps.write_text(stamp)
+    files.write(target, yaml.safe_dump(document, sort_keys=False))
+    files.write(stamps, stamp)
     return secret - kept.keys()
 
 
@@ -242,12 +244,8 @@ def _demanded(stack: StackId) -> set[str]:
 
 
 def _secret_keys(file: Path) -> set[str]:
-    return {k for k, v in (_load(file).get("config") or {}).items() if _is_secret(v)}
+    return {k for k, v in (files.load(file).get("config") or {}).items() if _is_secret(v)}
 
 
 def _is_secret(value: object) -> bool:
     return isinstance(value, dict) and set(value) == {"secure"}
-
-
-def _load(file: Path) -> dict[str, Any]:
-    return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.exists() else {}

@@ -43,6 +43,7 @@ class _Card:
     kind: str
     rows: tuple[_Row, ...]
     urns: frozenset[str]
+    protected: bool = False
 
     @property
     def height(self) -> int:
@@ -63,7 +64,7 @@ def picture(graph: Graph, fold: int = FOLD) -> str:
             y += card.height + _GAP_Y
         tallest = max(tallest, y)
     width = 2 * _EDGE + len(columns) * _WIDE + max(len(columns) - 1, 0) * _GAP_X
-    width = max(width, 640)
+    width = max(width, 2 * _EDGE + round(6.2 * len(_subtitle(graph))))
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{tallest + 20}" '
         f'viewBox="0 0 {width} {tallest + 20}" role="img" aria-label="{escape(str(graph.stack))}">',
@@ -82,7 +83,7 @@ def picture(graph: Graph, fold: int = FOLD) -> str:
 def _subtitle(graph: Graph) -> str:
     components = sum(not n.custom for n in graph)
     reads = f" · reads {', '.join(graph.reads)}" if graph.reads else ""
-    legend = "a dot: protected · an arrow points to what uses it"
+    legend = "a dot: protected · an arrow points to what uses it, a dashed one back"
     return f"{len(graph.resources)} resources in {components} components{reads} · {legend}"
 
 
@@ -101,7 +102,9 @@ def _cards(top: tuple[Branch, ...]) -> list[_Card]:
             each = f" of {branch.folded[0].resources} resources" if branch.folded[0].resources > 1 else ""
             shown.append(_Row(f"and {len(branch.folded)} more like this{each}", "", "", True, False, 0))
         urns = frozenset(_urns(branch))
-        cards.append(_Card(branch.node.urn, title, kind if kind != "Component" else "", tuple(shown), urns))
+        cards.append(
+            _Card(branch.node.urn, title, kind if kind != "Component" else "", tuple(shown), urns, branch.node.protect)
+        )
     return cards
 
 
@@ -180,6 +183,8 @@ def _drawn(card: _Card, x: int, y: int) -> str:
         f'<text class="name" x="{x + 12}" y="{y + 17}">{escape(_cut(card.title, 34))}</text>',
         f'<text class="figure" x="{x + _WIDE - 12}" y="{y + 17}">{escape(card.kind)}</text>',
     ]
+    if card.protected:
+        lines.append(f'<circle class="lock" cx="{x + 7}" cy="{y + 13}" r="2.4"/>')
     for n, row in enumerate(card.rows):
         base = y + _HEAD + 12 + n * _ROW
         left = x + 16 + row.depth * 12
@@ -195,4 +200,8 @@ def _drawn(card: _Card, x: int, y: int) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: max(width - 1, 1)] + "…"
+    """The middle goes: names differ at both ends."""
+    if len(text) <= width:
+        return text
+    head = max((width - 1) // 2, 1)
+    return text[:head] + "…" + text[len(text) - max(width - 1 - head, 0) :]

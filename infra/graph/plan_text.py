@@ -46,9 +46,9 @@ def plan_text(
     if impact.moved:
         lines += [
             "",
-            "The same Azure resource under another name in the graph; without an alias, or two deployments, the",
+            "The same Azure resource goes from one place to another. Deploy the stack that gives it up first, then the",
+            "one that takes it (within one stack: an alias), or Azure refuses to create it twice:",
         ]
-        lines += ["engine would create it where it still exists and then delete it:"]
         lines += [_cut(f"  {_whence(gone)} → {_whence(comes)}") for gone, comes in impact.moved[:_NAMED]]
         lines += [f"  … and {len(impact.moved) - _NAMED} more"] if len(impact.moved) > _NAMED else []
     refused = [c for c in changes if c.refused]

@@ -103,7 +103,7 @@ def from_json(content: Any, where: str = "") -> Graph:
             secret_outputs=frozenset(content["secret_outputs"]),
             reads=tuple(content["reads"]),
         )
-    except (KeyError, TypeError, ValueError, InfraError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, InfraError) as error:
         raise InfraError(
             f"{where or 'the saved graph'} is not a graph saved by this version ({error}); "
             "remove it and save again: noc infra plan --save"
@@ -136,24 +136,52 @@ def key_of(folder: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
+    made = secrets.token_bytes(32)
     try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        _write(path, made, os.O_EXCL)
     except FileExistsError:
         return path.read_bytes()
-    with os.fdopen(file, "wb") as out:
-        made = secrets.token_bytes(32)
-        out.write(made)
     return made
 
 
+def _make(folder: Path) -> None:
+    """Create a folder and what is missing above it, for the owner alone (0700) whatever the umask."""
+    for level in (*reversed(folder.parents), folder):
+        try:
+            level.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        level.chmod(0o700)
+
+
+def _write(path: Path, content: bytes, how: int) -> None:
+    """Write a file that its owner alone can read (0600), whatever the umask; a link is not followed."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | how, 0o600)
+    with os.fdopen(file, "wb") as out:
+        os.fchmod(file, 0o600)
+        out.write(content)
+
+
 def save(graph: Graph, folder: Path = DEFAULT) -> Path:
-    """Write a graph (redacted here); the file appears whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write a graph (redacted here); the file appears whole or not at all.
+
+    Raises:
+        InfraError: the folder or the file cannot be written.
+    """
+    try:
+        return _saved(graph, folder)
+    except OSError as error:
+        raise InfraError(f"{folder}: the graph of {graph.stack} cannot be saved there ({error.strerror})") from error
+
+
+def _saved(graph: Graph, folder: Path) -> Path:
+    _make(folder)
     path = folder / f"{graph.stack}.json"
     scratch = path.with_suffix(".json.new")
     content = to_json(redact(graph, key_of(folder)))
-    scratch.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    _write(scratch, text.encode("utf-8"), os.O_TRUNC)
     scratch.replace(path)
     return path
 
@@ -168,7 +196,7 @@ def load(folder: Path = DEFAULT, environment: str = "") -> dict[str, Graph]:
     for path in sorted(folder.glob(f"*-{environment}.json" if environment else "*.json")):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError, OSError) as error:
             raise InfraError(f"{path} is no JSON ({error}); remove it and save again: noc infra plan --save") from error
         graph = from_json(content, str(path))
         found[graph.stack.name] = graph

@@ -8,38 +8,41 @@ secrets in the files stay sealed: programmes get placeholders.
 from __future__ import annotations
 
 import gc
-import hashlib
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pulumi
-import yaml
 
 from infra import programme
 from infra.core.errors import InfraError, Problem
-from infra.core.stacks import NEEDS, PARTED, PROJECT, Environment, StackId, all_stacks, in_order, parse
+from infra.core.stacks import NEEDS, PARTED, Environment, StackId, all_stacks, in_order, parse
 from infra.graph.model import Graph, Json
 from infra.graph.record import record
 from infra.settings import Common, model_of, settings_of
-from infra.settings.base import required_secrets
+from infra.settings.base import brief, required_secrets, shown
+from infra.settings.files import STACKS, StackConfig, how_to_create, path_of, placeholder, read_config, read_document
 from inventory import Inventory, InventoryError
 
-STACKS = programme.ROOT / "infra" / "stacks"
-_OTHER_NAMESPACES = ("azure-native", "pulumi")  # read by the provider and the engine, never by our programmes
+__all__ = [
+    "STACKS",
+    "StackConfig",
+    "World",
+    "committed",
+    "file_problems",
+    "path_of",
+    "placeholder",
+    "read_config",
+    "read_document",
+    "record_environment",
+    "record_stack",
+    "settings_by_stack",
+    "with_needs",
+    "with_placeholders",
+]
 Programme = Callable[[], None]
 References = Mapping[str, Mapping[str, Json]]
-
-
-@dataclass(frozen=True, slots=True)
-class StackConfig:
-    """A stack's configuration as the engine would pass it: text by key without prefix, and which keys are secret."""
-
-    values: Mapping[str, str]
-    secret_keys: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -50,66 +53,17 @@ class World:
     graphs: Mapping[str, Graph] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     folder: Path = STACKS
+    waits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def problems_of(self, stack: str) -> tuple[Problem, ...]:
-        """The problems of one stack."""
-        return tuple(p for p in self.problems if p.stack == stack)
+        """The problems of one stack, after those of the stacks whose outputs it lacks: the root cause comes first.
 
-
-class _Loader(yaml.SafeLoader):
-    """YAML as the engine reads it: only true and false are booleans, and a date is text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, rule) for tag, rule in rules if not tag.endswith((":bool", ":timestamp"))]
-    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"true|false|True|False|TRUE|FALSE"), list("tfTF"))
-
-
-def path_of(stack: StackId, folder: Path = STACKS) -> Path:
-    """The committed configuration of a stack."""
-    return folder / f"Pulumi.{stack}.yaml"
-
-
-def read_config(stack: StackId, folder: Path = STACKS) -> StackConfig:
-    """A stack's configuration in the engine's text form; `secure:` values become placeholders.
-
-    Raises:
-        InfraError: there is no file, it is no YAML, or a key has no namespace.
-    """
-    path = path_of(stack, folder)
-    shown = f"infra/stacks/{path.name}"
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - derived from the safe loader
-    except FileNotFoundError:
-        problem = Problem(stack.name, shown, "", "there is no such file", _how_to_create(stack))
-        raise InfraError(f"stack {stack} has no configuration", [problem]) from None
-    except yaml.YAMLError as error:
-        where = str(getattr(error, "problem_mark", "") or "").strip()
-        problem = Problem(stack.name, shown, where, "cannot be read as YAML", "correct the file")
-        raise InfraError(f"stack {stack} has no configuration", [problem]) from error
-    config = (content or {}).get("config") or {}
-    problems = [
-        Problem(stack.name, shown, str(key), "is no configuration key", f"write it as {PROJECT}:{key}")
-        for key in config
-        if ":" not in str(key)
-    ]
-    values: dict[str, str] = {}
-    secret: set[str] = set()
-    for full, value in config.items():
-        namespace, _, key = str(full).partition(":")
-        if namespace == PROJECT:
-            plain, sealed = _unsealed(value, key)
-            values[key] = _text(plain)
-            if sealed:
-                secret.add(key)
-        elif namespace not in _OTHER_NAMESPACES and key:
-            known = ", ".join((PROJECT, *_OTHER_NAMESPACES))
-            problems.append(Problem(stack.name, shown, str(full), f"the namespaces are {known}", "correct the key"))
-    if problems:
-        raise InfraError(f"the configuration of stack {stack} cannot be used; nothing was created", problems)
-    return StackConfig(values, frozenset(secret))
+        `waits` holds the stacks that could not be recorded and that a stack reads, by stack.
+        """
+        names = [stack]
+        for name in names:
+            names += [n for n in self.waits.get(name, ()) if n not in names]
+        return tuple(p for name in reversed(names) for p in self.problems if p.stack == name)
 
 
 def with_placeholders(stack: StackId, config: StackConfig) -> StackConfig:
@@ -121,34 +75,6 @@ def with_placeholders(stack: StackId, config: StackConfig) -> StackConfig:
     missing = [k for k in required_secrets(model_of(stack.kind)) if k not in config.values]
     values = {**config.values, **{key: placeholder(key) for key in missing}}
     return StackConfig(values, config.secret_keys.union(missing))
-
-
-def placeholder(key: str) -> str:
-    """What stands in for a sealed secret in a recording: the same text for the same key, long enough for any rule."""
-    return f"placeholder-{key}-{hashlib.sha256(key.encode()).hexdigest()}"
-
-
-def _unsealed(value: Any, key: str) -> tuple[Any, bool]:
-    """The value with each `secure:` replaced by a placeholder, and whether there was one."""
-    if isinstance(value, dict):
-        if set(value) == {"secure"}:
-            return placeholder(key), True
-        parts = {k: _unsealed(v, f"{key}.{k}") for k, v in value.items()}
-        return {k: plain for k, (plain, _) in parts.items()}, any(sealed for _, sealed in parts.values())
-    if isinstance(value, list):
-        items = [_unsealed(v, f"{key}[{n}]") for n, v in enumerate(value)]
-        return [plain for plain, _ in items], any(sealed for _, sealed in items)
-    return value, False
-
-
-def _text(value: Any) -> str:
-    """A value as the engine hands it to programmes: text as it stands, everything else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
-
-
-def _how_to_create(stack: StackId) -> str:
-    keys = f"{PROJECT}:layer: {stack.layer}, {PROJECT}:environment: {stack.environment}"
-    return f"create it with 'config:' and at least {keys}"
 
 
 def settings_by_stack(stacks: Iterable[str], folder: Path = STACKS) -> dict[str, Common]:
@@ -190,7 +116,7 @@ def file_problems(environment: Environment, inventory: Inventory, folder: Path =
             if name not in present:
                 what = f"the inventory has {'shard' if stack.kind == 'sites' else 'hub'} '{stack.part}'"
                 rule = f"{what if stack.kind in PARTED else 'the layer is needed'}, but there is no stack for it"
-                found.append(Problem(name, f"infra/stacks/Pulumi.{name}.yaml", "", rule, _how_to_create(stack)))
+                found.append(Problem(name, f"infra/stacks/Pulumi.{name}.yaml", "", rule, how_to_create(stack)))
     return found
 
 
@@ -199,9 +125,20 @@ def _other(environment: Environment) -> Environment:
 
 
 def committed(environment: Environment, folder: Path = STACKS) -> list[StackId]:
-    """The stacks of an environment that have a file, in order of deployment."""
+    """The stacks of an environment that have a file, in order of deployment.
+
+    Raises:
+        InfraError: there is no such folder, or no file of dev in it. A folder without files of prod has one problem
+            for each stack that is missing: see `file_problems`.
+    """
     found = []
-    for path in folder.glob(f"Pulumi.*-{environment}.yaml"):
+    files = list(folder.glob(f"Pulumi.*-{environment}.yaml")) if folder.is_dir() else []
+    if not files and not (environment == "prod" and folder.is_dir()):
+        rule = f"has no stack file of {environment}" if folder.is_dir() else "is no folder"
+        remedy = f"name the folder that has Pulumi.<layer>-{environment}.yaml"
+        problem = brief(Problem(environment, "stacks", str(folder), rule, remedy))
+        raise InfraError(f"there is no stack of {environment} to look at", [problem])
+    for path in files:
         try:
             found.append(parse(path.name.removeprefix("Pulumi.").removesuffix(".yaml")))
         except InfraError:
@@ -235,7 +172,7 @@ def record_stack(
 
     Args:
         stack: the stack.
-        inventory: the tables, loaded once by the caller.
+        inventory: the tables, loaded once by the caller; a stack whose file names a folder of its own gets that.
         references: outputs of other stacks by stack name.
         preview: outputs of new resources are unknown, as in a real preview.
         folder: where the stacks' files are.
@@ -245,10 +182,12 @@ def record_stack(
         InfraError: with everything that is wrong with the stack's input.
     """
     config = with_placeholders(stack, read_config(stack, folder))
+    own = config.values.get("inventory", "")
+    tables = programme.tables(own, stack.name) if own and not runs else inventory
     try:
         return record(
             stack,
-            runs or (lambda: programme.run(inventory)),
+            runs or (lambda: programme.run(tables)),
             config.values,
             secret_keys=config.secret_keys,
             references=references,
@@ -260,13 +199,21 @@ def record_stack(
         if isinstance(cause, InfraError):
             raise cause from error
         if isinstance(cause, InventoryError):
-            raise InfraError(str(cause)) from error
+            raise _of_tables(stack, cause) from error
         raise InfraError(str(error), [_refused(stack, str(error))]) from error
+    except InventoryError as error:
+        raise _of_tables(stack, error) from error
+
+
+def _of_tables(stack: StackId, error: InventoryError) -> InfraError:
+    """A refusal by the inventory as ours, which names the stack."""
+    found = [Problem(stack.name, "inventory", "", shown(str(p), 400), "correct the tables") for p in error.problems]
+    return InfraError(error.summary, found or [_refused(stack, error.summary)])
 
 
 def _refused(stack: StackId, text: str) -> Problem:
     first = text.strip().splitlines()[0] if text.strip() else "ended without a reason"
-    return Problem(stack.name, "programme", "", first, "correct the input that it names")
+    return brief(Problem(stack.name, "programme", "", first, "correct the input that it names"))
 
 
 def record_environment(
@@ -295,6 +242,7 @@ def record_environment(
     problems = file_problems(environment, inventory, folder) if stacks is None else []
     known_bad = {p.stack for p in problems}
     graphs: dict[str, Graph] = {}
+    waits: dict[str, tuple[str, ...]] = {}
     references: dict[str, Mapping[str, Json]] = {}
     try:
         for stack in with_needs(asked, known):
@@ -307,7 +255,9 @@ def record_environment(
                 if preview and stack in asked:
                     graph = record_stack(stack, inventory, references=references, preview=True, folder=folder, runs=own)
             except InfraError as error:
-                problems += _blamed(stack, error, {p.stack for p in problems})
+                lacking = _lacking(stack, error, references)
+                waits |= {stack.name: (lacking,)} if lacking else {}
+                problems += [_waiting(stack, waits, problems)] if lacking else _told(stack, error)
             except Exception as error:  # one broken programme is a row of the report, not its end
                 problems.append(_crashed(stack, error))
             else:
@@ -316,16 +266,33 @@ def record_environment(
             gc.freeze()  # graphs are kept: the collector need not look at them again after every stack
     finally:
         gc.unfreeze()
-    return World(environment, graphs, tuple(problems), folder)
+    return World(environment, graphs, tuple(problems), folder, waits)
 
 
-def _blamed(stack: StackId, error: InfraError, broken: set[str]) -> list[Problem]:
-    """The problems of an error; when it only misses outputs of a stack that is broken itself, one line says so."""
-    missing = sorted(name for name in broken if re.search(rf"stack {re.escape(name)} has", error.summary))
-    if missing:
-        rule = f"needs the outputs of {missing[0]}, which could not be recorded"
-        return [Problem(stack.name, "references", "", rule, f"correct {missing[0]} first")]
-    return list(error.problems) or [_refused(stack, error.summary)]
+def _told(stack: StackId, error: InfraError) -> list[Problem]:
+    return [brief(p) for p in error.problems] or [_refused(stack, error.summary)]
+
+
+def _lacking(stack: StackId, error: InfraError, recorded: Iterable[str]) -> str:
+    """The stack whose outputs an error misses because it was not recorded; empty for every other error."""
+    found = re.search(r"\bstack (\S+) has (?:outputs of version|no output) ", error.summary)
+    missing = found[1] if found else ""
+    return missing if missing not in (stack.name, *recorded) else ""
+
+
+def _waiting(stack: StackId, waits: Mapping[str, tuple[str, ...]], problems: Iterable[Problem]) -> Problem:
+    """One line for a stack that only lacks another's outputs: which one, and the root of it."""
+    (first,) = waits[stack.name]
+    root = first
+    while root in waits:
+        (root,) = waits[root]
+    rule = f"needs the outputs of {first}, which could not be recorded"
+    if root != first:
+        rule += f" because of {root}"
+    if any(p.stack == root for p in problems):
+        return Problem(stack.name, "references", "", rule, f"correct {root} first")
+    rule = f"needs the outputs of {first}, which has no file"
+    return Problem(stack.name, "references", "", rule, how_to_create(parse(root)))
 
 
 def _crashed(stack: StackId, error: Exception) -> Problem:
@@ -337,6 +304,6 @@ def _crashed(stack: StackId, error: Exception) -> Problem:
         if file.is_relative_to(programme.ROOT) and ".venv" not in file.parts:
             place = f"{file.relative_to(programme.ROOT)}:{trace.tb_lineno}"
         trace = trace.tb_next
-    text = (str(error).strip().splitlines() or [""])[0]
+    text = shown((str(error).strip().splitlines() or [""])[0])
     rule = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return Problem(stack.name, f"programme ({place})", "", rule, "correct the code there")

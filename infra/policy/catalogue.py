@@ -8,6 +8,7 @@ from infra.policy.rules.exposure import exposure
 from infra.policy.rules.hardening import hardening
 from infra.policy.rules.keeping import evidence, protection, recovery
 from infra.policy.rules.naming import naming
+from infra.policy.rules.packages import packages
 from infra.policy.rules.residency import residency
 from infra.policy.rules.secrecy import secrecy
 from infra.policy.rules.tagging import tagging
@@ -15,6 +16,13 @@ from infra.policy.rules.transport import transport
 
 PACK = "wan-noc"
 POLICIES: tuple[Policy, ...] = (
+    Policy(
+        "packages",
+        "Everything is of a package that the policies know",
+        "Use Azure's own interface or a component of ours.",
+        rule=packages,
+        every=True,
+    ),
     Policy(
         "residency",
         "Resources and copies of data stay in the two regions",

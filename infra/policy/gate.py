@@ -8,7 +8,7 @@ from datetime import date
 from infra.core import clock
 from infra.graph.model import Graph, Node
 from infra.policy.catalogue import POLICIES
-from infra.policy.model import Policy, Resource, Violation
+from infra.policy.model import AZURE, Policy, Resource, Violation
 
 
 def evaluate(
@@ -41,10 +41,11 @@ def resource_of(node: Node) -> Resource:
 
 
 def _of_stack(graph: Graph, day: date, policies: tuple[Policy, ...]) -> Iterator[Violation]:
-    resources = [resource_of(node) for node in graph.resources]
+    registered = [resource_of(node) for node in graph]
+    resources = [resource for resource in registered if resource.type.startswith(AZURE)]
     for policy in policies:
         if policy.rule:
-            for resource in resources:
+            for resource in registered if policy.every else resources:
                 for message in policy.rule(resource, day):
                     yield Violation(graph.stack.name, resource.urn, policy.name, policy.level, message)
         if policy.stack_rule:

@@ -73,6 +73,14 @@ class Resource:
         found = self.inputs.get("tags")
         return found if isinstance(found, dict) else {}
 
+    def tag(self, name: str) -> Json:
+        """The value of a tag, None when there is none. Azure does not tell `Owner` from `owner`."""
+        return self._folded_tags.get(name)
+
+    @cached_property
+    def _folded_tags(self) -> Mapping[str, Json]:
+        return {name.casefold(): value for name, value in self.tags.items()}
+
     def text(self, key: str) -> str:
         """A top-level input when it is a known text, else nothing."""
         value = self.inputs.get(key)
@@ -99,6 +107,7 @@ class Policy:
     """One policy: its rule over single resources or over a whole stack, and how hard it is.
 
     `marks` says that the pack also puts right what it cannot refuse (Pulumi's remediation): it marks secrets.
+    `every` says that the rule sees whatever is registered, components too; the others see resources of Azure only.
     """
 
     name: str
@@ -108,6 +117,7 @@ class Policy:
     rule: ResourceRule | None = None
     stack_rule: StackRule | None = None
     marks: bool = False
+    every: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)

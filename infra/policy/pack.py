@@ -47,7 +47,7 @@ def _resource_policy(policy: Policy) -> sdk.Policy:
     assert rule is not None
 
     def validate(args: sdk.ResourceValidationArgs, report: sdk.ReportViolation) -> None:
-        if not args.resource_type.startswith(AZURE):
+        if not (policy.every or args.resource_type.startswith(AZURE)):
             return
         resource = Resource(
             urn=args.urn,

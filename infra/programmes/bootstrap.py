@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from infra.components.base import Context, export
+from infra.components.operators import Operators, OperatorsArgs
 from infra.components.pipeline import Pipeline, PipelineArgs
 from infra.components.site_vault import SiteVault, SiteVaultArgs
 from infra.components.state_copy import StateCopy, StateCopyArgs
@@ -23,7 +24,8 @@ def programme(ctx: Context[Settings]) -> None:
         name: Pipeline(ctx, PipelineArgs(name, duty, home, regions, sites))
         for name, duty in duties(ctx.settings.repository, ctx.settings.branch, ctx.stack.environment).items()
     }
-    StateLocks(StateLocksArgs(regions, sites, after=[copy, *pipelines.values()]))
+    people = Operators(ctx, OperatorsArgs(regions))
+    StateLocks(StateLocksArgs(regions, sites, after=[copy, people, *pipelines.values()]))
     export(
         ctx,
         {
@@ -36,6 +38,8 @@ def programme(ctx: Context[Settings]) -> None:
             "site_vault_group": sites.group.name,
             "pipeline_identity_id": pipelines["deploy"].identity.id,
             "pipeline_principal_id": pipelines["deploy"].identity.principal_id,
+            "pipeline_client_id": pipelines["deploy"].identity.client_id,
+            "preview_client_id": pipelines["preview"].identity.client_id,
             "preview_principal_id": pipelines["preview"].identity.principal_id,
             **{f"account_id_{hub}": region.account.id for hub, region in regions.items()},
             **{f"vault_id_{hub}": region.vault.id for hub, region in regions.items()},

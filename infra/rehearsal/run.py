@@ -7,6 +7,7 @@ that an engineer can look at it. Protected resources are not destroyed unless th
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,8 +20,9 @@ from pulumi.automation.errors import CommandError
 
 import infra.programme
 import inventory
-from infra.core.errors import EngineError
+from infra.core.errors import EngineError, InfraError, Problem
 from infra.core.stacks import NEEDS, StackId, all_stacks, in_order
+from infra.engine import files, interrupt
 from infra.engine.workspace import PROJECT_FILE, STACK_FILES, Rehearsal, open_stack
 from infra.rehearsal.world import World
 
@@ -138,12 +140,16 @@ def rehearse(
         say: told of each step as it ends.
 
     Returns:
-        The record; a failure is in it, not raised.
+        The record; a failure or an interrupt is in it, not raised. No step starts after an interrupt.
 
     Raises:
+        InfraError: a stack has no file, or the folder cannot be one; nothing was started.
         EngineError: there is no engine.
     """
     where = Rehearsal(state_dir)
+    if programme is infra.programme.run:
+        _all_have_files(stacks, stack_files)
+    files.private(state_dir)
     known = world if world is not None else World(where.journal)
     steps: list[Step] = []
 
@@ -163,6 +169,9 @@ def rehearse(
             stack_files=stack_files,
         )
 
+    def step(engine: automation.Stack, verb: Verb, do: Callable[..., Any]) -> bool:
+        return note(_run(engine, verb, do, state_dir))
+
     def each(stack: StackId, do: Callable[[automation.Stack], bool]) -> bool:
         """True when it went well; a stack that cannot be opened is a failed step."""
         started = time.monotonic()
@@ -174,20 +183,21 @@ def rehearse(
 
     def take_up(engine: automation.Stack) -> bool:
         return (
-            note(_run(engine, "preview", engine.preview))
-            and note(_run(engine, "up", engine.up))
-            and note(_run(engine, "again", engine.preview))
+            step(engine, "preview", engine.preview)
+            and step(engine, "up", engine.up)
+            and step(engine, "again", engine.preview)
         )
 
     def take_down(engine: automation.Stack) -> bool:
         if unprotect:
             unprotect_all(engine)
-        return note(_run(engine, "destroy", engine.destroy))
+        return step(engine, "destroy", engine.destroy)
 
     ordered = in_order(stacks)
-    well = not up or all(each(stack, take_up) for stack in ordered)
-    if well and down:
-        _ = all(each(stack, take_down) for stack in reversed(ordered))
+    with interrupt.held(raising=False):
+        well = not up or all(each(stack, take_up) for stack in ordered)
+        if well and down:
+            _ = all(each(stack, take_down) for stack in reversed(ordered))
     return Report(tuple(steps), len(known), str(state_dir))
 
 
@@ -204,7 +214,19 @@ def unprotect_all(engine: automation.Stack) -> None:
         raise EngineError(f"{engine.name}: protection could not be taken off: {error}") from error
 
 
-def _run(engine: automation.Stack, verb: Verb, do: Callable[..., Any]) -> Step:
+def _all_have_files(stacks: Iterable[StackId], folder: Path) -> None:
+    names = [(s.name, f"Pulumi.{s}.yaml") for s in in_order(stacks)]
+    remedy = "name another stack, or write the file"
+    problems = [
+        Problem(name, f"infra/stacks/{file}", "", "there is no such file", remedy)
+        for name, file in names
+        if not (folder / file).exists()
+    ]
+    if problems:
+        raise InfraError("the rehearsal was not started: a stack without a file cannot be rehearsed", problems)
+
+
+def _run(engine: automation.Stack, verb: Verb, do: Callable[..., Any], folder: Path) -> Step:
     counts: dict[str, int] = {}
     changes: list[tuple[str, str]] = []
     told: list[str] = []
@@ -221,9 +243,21 @@ def _run(engine: automation.Stack, verb: Verb, do: Callable[..., Any]) -> Step:
             told.append(" ".join(event.diagnostic_event.message.split()))
 
     started = time.monotonic()
-    try:
-        do(on_event=hear)
-        error = ""
-    except CommandError as failure:
-        error = " / ".join(dict.fromkeys(told)) or " ".join(str(failure).split())[-500:]
+    with interrupt.held(raising=False) as hold:
+        try:
+            do(on_event=hear)
+            error = ""
+        except CommandError as failure:
+            error = " / ".join(dict.fromkeys(told)) or " ".join(str(failure).split())[-500:]
+        except interrupt.InterruptError as failure:
+            error = str(failure)
+        if hold.count:
+            error = _interrupted(engine.name, hold, folder)
     return Step(engine.name, verb, time.monotonic() - started, counts, tuple(changes), error)
+
+
+def _interrupted(stack: str, hold: interrupt.Hold, folder: Path) -> str:
+    place = f"{stack} --rehearsal {shlex.quote(str(folder))}"
+    if hold.killed:
+        return f"interrupted and the engine killed; run: noc infra recover {place} --break-lock"
+    return f"interrupted: what was done is in the state; run preview again: noc infra preview {place}"

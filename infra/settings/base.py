@@ -10,18 +10,64 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from difflib import get_close_matches
+from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 from infra.core.arm import NO_SUBSCRIPTION
 from infra.core.errors import InfraError, Problem
 from inventory import Inventory
 
 Guid = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+SHOWN = 120  # characters of a value in an error
+_RULE = 400  # characters of a rule or a remedy, which may hold a value
+TAG = 256  # characters of a tag's value in Azure
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def shown(text: str, most: int = SHOWN) -> str:
+    """A text as errors show it: cut to `most` characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def brief(problem: Problem) -> Problem:
+    """The problem with over-long parts cut."""
+    return replace(
+        problem,
+        key=shown(problem.key),
+        value=shown(problem.value),
+        rule=shown(problem.rule, _RULE),
+        remedy=shown(problem.remedy, _RULE),
+    )
+
+
+def _not_a_number(value: object) -> object:
+    """A number would be taken for seconds since 1970, or for an address."""
+    if isinstance(value, bool | int | float):
+        raise ValueError("must be text")
+    return value
+
+
+def _domain(text: str) -> str:
+    if len(text) > 253:
+        raise ValueError("must have at most 253 characters")
+    for label in text.split("."):
+        if not _LABEL.fullmatch(label):
+            rule = "must have 1 to 63 letters, digits and hyphens, no hyphen at either end"
+            raise ValueError(f"'{shown(label)}' {rule}")
+    return text
+
+
+Day = Annotated[date, BeforeValidator(_not_a_number)]
+Address = Annotated[IPv4Address, BeforeValidator(_not_a_number)]
+Network = Annotated[IPv4Network, BeforeValidator(_not_a_number)]
+Domain = Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$"), AfterValidator(_domain)]
 
 
 class Common(BaseModel):
@@ -39,13 +85,18 @@ class Common(BaseModel):
     tenant: Guid = Field(NO_SUBSCRIPTION, description="Entra tenant")
     subscription: Guid = Field(NO_SUBSCRIPTION, description="Azure subscription of this stack; zeros: rehearsal only")
     inventory: str = Field("inventory", description="Folder of the inventory's tables, relative to Pulumi.yaml")
-    owner: str = Field("platform-engineering", min_length=2, description="Team that answers for the resources (a tag)")
-    cost_centre: str = Field("ict-network", min_length=2, description="Where the costs go (a tag)")
+    owner: str = Field(
+        "platform-engineering", min_length=2, max_length=TAG, description="Team that answers for the resources (a tag)"
+    )
+    cost_centre: str = Field("ict-network", min_length=2, max_length=TAG, description="Where the costs go (a tag)")
     data_class: Literal["unclassified", "confidential", "strictly-confidential"] = Field(
         "unclassified", description="Highest class of the data held (a tag)"
     )
     contact: str = Field(
-        "noc@wan.example", pattern=r"^[^@\s]+@[^@\s]+$", description="Mail address for budgets and service alerts"
+        "noc@wan.example",
+        pattern=r"^[^@\s]+@[^@\s]+$",
+        max_length=254,
+        description="Mail address for budgets and service alerts",
     )
 
     def problems(self, stack: str, known: Inventory, today: date) -> list[Problem]:
@@ -78,7 +129,7 @@ def parse(model: type[Layer], raw: Mapping[str, str], stack: str) -> Layer:
         if key not in known:
             near = get_close_matches(key, known, n=1, cutoff=0.6)
             hint = f"did you mean '{near[0]}'?" if near else "the keys of this layer are " + ", ".join(known)
-            problems.append(Problem(stack, key, "", "is not a configuration key of this layer", hint))
+            problems.append(Problem(stack, shown(key), "", "is not a configuration key of this layer", hint))
             continue
         values[key] = _value(text, known[key].annotation)
     try:
@@ -86,8 +137,15 @@ def parse(model: type[Layer], raw: Mapping[str, str], stack: str) -> Layer:
     except ValidationError as error:
         problems += [_problem(stack, e, values, known) for e in error.errors(include_url=False)]
     if problems:
-        raise InfraError(f"the configuration of stack {stack} cannot be used; nothing was created", problems)
+        raise InfraError(
+            f"the configuration of stack {stack} cannot be used; nothing was created", map(brief, problems)
+        )
     return settings
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether a setting is a secret: sealed in the stack's file, and never shown."""
+    return field.annotation is SecretStr or "SecretStr" in str(field.annotation)
 
 
 def required_secrets(model: type[Common]) -> tuple[str, ...]:
@@ -102,7 +160,7 @@ def _value(text: str, annotation: object) -> object:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -110,7 +168,7 @@ def _problem(stack: str, error: Any, values: Mapping[str, Any], known: Mapping[s
     path = [str(part) for part in error["loc"]] or ["configuration"]  # a rule over several keys has no place
     key = ".".join(path)
     field = known.get(path[0])
-    secret = field is not None and "SecretStr" in str(field.annotation)
+    secret = field is not None and is_secret(field)
     if error["type"] == "missing":
         remedy = f"pulumi config set {'--secret ' if secret else ''}{key} VALUE -s {stack}"
         return Problem(stack, key, "", "secret is missing" if secret else "is missing", remedy)

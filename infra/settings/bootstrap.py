@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import date, timedelta
 from ipaddress import IPv4Network
 
-from pydantic import Field, field_validator
+from pydantic import Field, StrictInt, field_validator
 
+from infra.core.arm import NO_SUBSCRIPTION
 from infra.core.errors import Problem
-from infra.settings.base import Common
+from infra.settings.base import Common, Day, Guid
 from inventory import Inventory
 
 LONGEST_OPEN = timedelta(days=14)
@@ -27,14 +28,19 @@ class Settings(Common):
     repository: str = Field(
         "example/wan-noc", pattern=r"^[\w.-]+/[\w.-]+$", description="Repository whose pipelines deploy: owner/name"
     )
+    operators: Guid = Field(
+        NO_SUBSCRIPTION, description="Entra group of the people who deploy bootstrap and governance (object id)"
+    )
     branch: str = Field("main", pattern=r"^[\w./-]+$", description="Protected branch that prod is previewed from")
-    version_days: int = Field(365, ge=30, le=3650, description="Days that old versions of the state are kept")
-    deleted_days: int = Field(90, ge=30, le=365, description="Days that a deleted blob or container can be restored")
-    log_days: int = Field(365, ge=90, le=730, description="Days that the audit log of state and keys is kept")
+    version_days: StrictInt = Field(365, ge=30, le=3650, description="Days that old versions of the state are kept")
+    deleted_days: StrictInt = Field(
+        90, ge=30, le=365, description="Days that a deleted blob or container can be restored"
+    )
+    log_days: StrictInt = Field(365, ge=90, le=730, description="Days that the audit log of state and keys is kept")
     bootstrap_addresses: tuple[str, ...] = Field(
         (), description="Public IPv4 ranges let in during the first run, before private endpoints exist; then empty"
     )
-    bootstrap_until: date | None = Field(
+    bootstrap_until: Day | None = Field(
         None, description="Last day (UTC) of bootstrapAddresses, at most 14 days ahead; needed with them"
     )
 

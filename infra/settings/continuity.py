@@ -6,13 +6,13 @@ from datetime import date
 from ipaddress import IPv4Network
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from pydantic.alias_generators import to_camel
 
-from infra.core import continuity
+from infra.core import addressing, continuity
 from infra.core.arm import NO_SUBSCRIPTION
 from infra.core.errors import Problem
-from infra.settings.base import Common, Guid
+from infra.settings.base import Common, Domain, Guid, Network
 from inventory import Inventory
 
 
@@ -26,6 +26,7 @@ class DatabaseAdministrator(BaseModel):
 
 
 _ADMINISTRATORS = (DatabaseAdministrator(name="wan-database-administrators", object_id=NO_SUBSCRIPTION),)
+_PRIVATE_TEXT = ", ".join(map(str, addressing.PRIVATE))
 _PARAMETERS = {"require_secure_transport": "on", "ssl_min_protocol_version": "TLSv1.2", "log_checkpoints": "on"}
 
 
@@ -36,14 +37,13 @@ class Settings(Common):
         default_factory=dict,
         description="Hub that serves an application, by application; unlisted ones are at their home hub",
     )
-    service_domain: str = Field(
+    service_domain: Domain = Field(
         "wan.example",
-        pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$",
         description="DNS domain of the applications: <application>.<hub>.<domain> is what a hub answers for",
     )
-    name_ttl: int = Field(60, ge=10, le=3600, description="Seconds that clients may keep a service name's answer")
-    wan_prefixes: tuple[IPv4Network, ...] = Field(
-        (IPv4Network("10.0.0.0/8"),), description="Addresses of the WAN: the only ones that may come in"
+    name_ttl: StrictInt = Field(60, ge=10, le=3600, description="Seconds that clients may keep a service name's answer")
+    wan_prefixes: tuple[Network, ...] = Field(
+        (IPv4Network("10.0.0.0/8"),), min_length=1, description="Addresses of the WAN: the only ones that may come in"
     )
     database_hub: str = Field("valencia", description="Hub whose region has the writing database; the other a replica")
     database_size: str = Field(
@@ -52,14 +52,14 @@ class Settings(Common):
     database_tier: Literal["GeneralPurpose", "MemoryOptimized"] = Field(
         "GeneralPurpose", description="Compute tier of the database; high availability needs one of the two"
     )
-    database_gb: int = Field(256, ge=128, le=4096, description="Storage of the database, GiB: a power of two")
+    database_gb: StrictInt = Field(256, ge=128, le=4096, description="Storage of the database, GiB: a power of two")
     database_version: Literal["16", "17"] = Field("16", description="PostgreSQL")
-    database_backup_days: int = Field(35, ge=7, le=35, description="Days that the database can be taken back to")
+    database_backup_days: StrictInt = Field(35, ge=7, le=35, description="Days that the database can be taken back to")
     database_administrators: tuple[DatabaseAdministrator, ...] = Field(
         _ADMINISTRATORS, min_length=1, description="Who administers the database: Entra only, there is no password"
     )
     database_parameters: dict[str, str] = Field(_PARAMETERS, description="Server parameters of the database")
-    evidence_days: int = Field(
+    evidence_days: StrictInt = Field(
         2555, ge=1, le=146_000, description="Days for which evidence can neither be changed nor deleted (seven years)"
     )
     legal_holds: tuple[str, ...] = Field(
@@ -91,6 +91,11 @@ class Settings(Common):
             *continuity.problems(name, inventory, self.active_hubs),
             *continuity.unkept(name, inventory),
             *continuity.too_large(name, inventory),
+        ]
+        found += [
+            Problem(name, "wanPrefixes", str(prefix), "is no private range", f"use parts of {_PRIVATE_TEXT}")
+            for prefix in self.wan_prefixes
+            if not any(prefix.subnet_of(private) for private in addressing.PRIVATE)
         ]
         if self.database_gb & (self.database_gb - 1):
             rule = "storage comes in powers of two"

@@ -5,20 +5,24 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from infra.core import exemptions
+from infra.core import exemptions, limits
 from infra.core.arm import NO_SUBSCRIPTION
 from infra.core.errors import Problem
 from infra.core.policies import members
 from infra.core.tags import REQUIRED
 from infra.core.tree import leaves
-from infra.settings.base import Common, Guid
+from infra.settings.base import TAG, Common, Day, Guid
 from inventory import Inventory
 
 _Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,59}$")]
 _ArmType = Annotated[str, StringConstraints(pattern=r"^Microsoft\.[A-Za-z]+(/[A-Za-z]+)+$")]
+
+
+_Budget = Annotated[StrictInt, Field(ge=1)]
+LOCATIONS = (*limits.REGIONS, "global")  # what has no region (DNS zones, action groups) is in 'global'
 
 
 class _Item(BaseModel):
@@ -38,8 +42,8 @@ class Exemption(_Item):
     id: _Id
     policy: str
     types: tuple[_ArmType, ...] = Field(min_length=1, max_length=50)
-    until: date
-    owner: str = Field(min_length=2)
+    until: Day
+    owner: str = Field(min_length=2, max_length=TAG)
     reason: str = Field(min_length=10, max_length=512)
 
 
@@ -106,20 +110,24 @@ class Settings(Common):
     exemptions: tuple[Exemption, ...] = Field(
         (AZURE_LOCAL,), description="Dated exemptions: id, policy, types, until, owner, reason"
     )
-    exemption_warning_days: int = Field(
+    exemption_warning_days: StrictInt = Field(
         45, ge=7, le=180, description="Days before its end that an exemption is warned of"
     )
     groups: Groups = Field(
         default_factory=Groups, description="Entra groups by duty (object ids); zeros: rehearsal only"
     )
     locked: tuple[_Id, ...] = Field((), description="Subscriptions (short names) in which nothing can be deleted")
-    budget: int = Field(60_000, ge=1, description="Monthly budget of the whole environment, in the billing currency")
-    budgets: dict[_Id, int] = Field(default_factory=dict, description="Monthly budgets by subscription (short name)")
-    budget_start: date = Field(date(2026, 12, 1), description="First month of the budgets; a change makes them anew")
+    budget: StrictInt = Field(
+        60_000, ge=1, description="Monthly budget of the whole environment, in the billing currency"
+    )
+    budgets: dict[_Id, _Budget] = Field(
+        default_factory=dict, description="Monthly budgets by subscription (short name)"
+    )
+    budget_start: Day = Field(date(2026, 12, 1), description="First month of the budgets; a change makes them anew")
 
     def problems(self, stack: str, known: Inventory, today: date) -> list[Problem]:
         """Names that lead nowhere, exemptions past their day, groups that are missing outside a rehearsal."""
-        found = exemptions.problems(self.exemptions, stack, today)
+        found = [*exemptions.problems(self.exemptions, stack, today), *self._too_wide(stack)]
         policies = {m.reference for m in members(REQUIRED)}
         for e in self.exemptions:
             if e.policy not in policies:
@@ -144,4 +152,26 @@ class Settings(Common):
                 if group == NO_SUBSCRIPTION:
                     key = f"groups.{to_camel(duty)}"
                     found.append(Problem(stack, key, "", "must be set for a real tenant", "the group's object id"))
+        return found
+
+    def _too_wide(self, stack: str) -> list[Problem]:
+        """Places outside our regions, and patterns that would let everything through."""
+        found = [
+            Problem(stack, "allowedLocations", place, "data may not be there", "use only " + ", ".join(LOCATIONS))
+            for place in self.allowed_locations
+            if place not in LOCATIONS
+        ]
+        patterns = (
+            ("managedGroups", self.managed_groups),
+            ("storageSkus", self.storage_skus),
+            ("machineSizes", self.machine_sizes),
+            ("registryTiers", self.registry_tiers),
+            ("firewallTiers", self.firewall_tiers),
+        )
+        for key, names in patterns:
+            for name in names:
+                if sum(c.isalnum() for c in name) < 2:
+                    found.append(Problem(stack, key, name, "would let everything through", "name what is meant"))
+                elif name.count("*") > 1:
+                    found.append(Problem(stack, key, name, "Azure takes one * in a pattern", "write two patterns"))
         return found

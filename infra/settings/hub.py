@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from ipaddress import IPv4Address
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, StrictInt
 from pydantic.alias_generators import to_camel
 
 from infra.core import hosting, hub_network
 from infra.core.errors import Problem
-from infra.settings.base import Common, Guid
+from infra.settings.base import Address, Common, Guid
 from inventory import Inventory
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
@@ -23,18 +22,18 @@ class ClusterNode(BaseModel):
 
     model_config = _STRICT
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,14}$")
-    cores: int = Field(ge=4)
-    memory_gb: int = Field(ge=32)
+    cores: StrictInt = Field(ge=4)
+    memory_gb: StrictInt = Field(ge=32)
 
 
 class NodePool(BaseModel):
     """Kubernetes workers on the cluster: how many, and their size in virtual CPUs and GiB for the capacity check."""
 
     model_config = _STRICT
-    count: int = Field(default=3, ge=1, le=50)
+    count: StrictInt = Field(default=3, ge=1, le=50)
     vm_size: str = Field(default="Standard_A4_v2", pattern=r"^Standard_\w+$")
-    cpus: int = Field(default=4, ge=1)
-    memory_gb: int = Field(default=8, ge=2)
+    cpus: StrictInt = Field(default=4, ge=1)
+    memory_gb: StrictInt = Field(default=8, ge=2)
 
 
 _NODES = tuple(ClusterNode(name=f"node-{n}", cores=64, memory_gb=1024) for n in range(1, 5))
@@ -59,12 +58,12 @@ class Settings(Common):
     nodes: tuple[ClusterNode, ...] = Field(
         _NODES, min_length=1, max_length=hosting.NODES_MOST, description="Physical machines of the cluster"
     )
-    usable_gb: int = Field(80_000, ge=100, description="Volume space after mirroring, GiB")
-    cpu_ratio: int = Field(3, ge=1, le=8, description="Virtual CPUs per core")
-    host_memory_gb: int = Field(64, ge=8, description="Memory that each node keeps for itself, GiB")
-    machine_percent: int = Field(100, ge=1, le=100, description="Size of machines in percent of the inventory's")
-    single_machines: bool = Field(False, description="One machine of each kind instead of count (development)")
-    adopt: bool = Field(
+    usable_gb: StrictInt = Field(80_000, ge=100, description="Volume space after mirroring, GiB")
+    cpu_ratio: StrictInt = Field(3, ge=1, le=8, description="Virtual CPUs per core")
+    host_memory_gb: StrictInt = Field(64, ge=8, description="Memory that each node keeps for itself, GiB")
+    machine_percent: StrictInt = Field(100, ge=1, le=100, description="Size of machines in percent of the inventory's")
+    single_machines: StrictBool = Field(False, description="One machine of each kind instead of count (development)")
+    adopt: StrictBool = Field(
         False, description="Import cluster, Arc setting and custom location that Azure Local's own deployment left"
     )
     resource_bridge: str = Field(
@@ -73,7 +72,7 @@ class Settings(Common):
     vm_switch: str = Field(
         "ConvergedSwitch(managementcompute)", min_length=1, description="Virtual switch of the logical networks"
     )
-    vlans: dict[str, int] = Field(_VLANS, description="VLAN of each logical network: management, tier1..3, aks")
+    vlans: dict[str, StrictInt] = Field(_VLANS, description="VLAN of each logical network: management, tier1..3, aks")
     storage_paths: dict[str, str] = Field(
         {"machines": "C:\\ClusterStorage\\Machines", "images": "C:\\ClusterStorage\\Images"},
         description="Folder of each storage path; 'machines' and 'images' are required",
@@ -85,22 +84,22 @@ class Settings(Common):
         "2022-datacenter-azure-edition", pattern=r"^[a-z0-9-]+$", description="Marketplace SKU for Windows machines"
     )
     windows_version: str = Field("20348.2461.240510", pattern=r"^[\d.]+$", description="Version of that image")
-    name_servers: tuple[IPv4Address, ...] = Field(
-        (), description="Name servers of the hub, asked before Azure's resolver"
-    )
-    fixed_addresses: dict[str, IPv4Address] = Field(
+    name_servers: tuple[Address, ...] = Field((), description="Name servers of the hub, asked before Azure's resolver")
+    fixed_addresses: dict[str, Address] = Field(
         default_factory=dict, description="Addresses of machines that need a fixed one: <application>-<machine>-<n>"
     )
     local_kubernetes_version: str = Field("1.29.4", pattern=r"^\d+\.\d+\.\d+$", description="Kubernetes on the cluster")
     kubernetes_admins: tuple[Guid, ...] = Field((), description="Entra groups that administer Kubernetes")
-    control_plane_nodes: int = Field(3, ge=1, le=5, description="Machines of the Kubernetes control plane: 1, 3 or 5")
+    control_plane_nodes: StrictInt = Field(
+        3, ge=1, le=5, description="Machines of the Kubernetes control plane: 1, 3 or 5"
+    )
     workers: NodePool = Field(NodePool(), description="Kubernetes workers")
     ssh_key: str = Field("", description="Public SSH key for Kubernetes nodes and Linux machines; empty: none")
-    cloud_edges: bool = Field(
+    cloud_edges: StrictBool = Field(
         True, description="Order the hub's ExpressRoute circuits; false where another environment owns them"
     )
-    edge_asn: int = Field(64_900, ge=1, le=4_294_967_294, description="BGP AS number of the hub's edge routers")
-    edge_vlans: dict[str, int] = Field(
+    edge_asn: StrictInt = Field(64_900, ge=1, le=4_294_967_294, description="BGP AS number of the hub's edge routers")
+    edge_vlans: dict[str, StrictInt] = Field(
         default_factory=dict, description="VLAN of each ExpressRoute circuit; default 300"
     )
     provider_names: dict[str, str] = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, StrictInt, ValidationInfo, field_validator
 
 from infra.settings.base import Common, Guid
 
@@ -22,7 +22,7 @@ class Settings(Common):
     node_size: str = Field(
         "Standard_D2ds_v5", description="Machine of both pools: 2 cores, 8 GiB, room for an ephemeral system disk"
     )
-    noc_nodes: int = Field(3, ge=2, le=6, description="Nodes of the pool noc, spread over the zones")
+    noc_nodes: StrictInt = Field(3, ge=2, le=6, description="Nodes of the pool noc, spread over the zones")
     pod_range: str = Field("100.64.0.0/16", description="Pods' addresses (overlay: never seen outside the cluster)")
     service_range: str = Field("100.65.0.0/20", description="Kubernetes services' addresses, inside the cluster only")
     admin_groups: list[Guid] = Field(
@@ -31,12 +31,16 @@ class Settings(Common):
     viewer_groups: list[Guid] = Field(
         default_factory=list, max_length=10, description="Entra groups that see the dashboards"
     )
-    maintenance_hour: int = Field(1, ge=0, le=19, description="Hour (UTC) at which the weekly window of 4 h opens")
+    maintenance_hour: StrictInt = Field(
+        1, ge=0, le=19, description="Hour (UTC) at which the weekly window of 4 h opens"
+    )
     azure_pages: Literal["blindness", "all"] = Field(
         "blindness",
         description="Of which alerts Azure itself tells people: of the NOC's own blindness, or of every page as well",
     )
-    retention_days: int = Field(30, ge=7, le=365, description="How long pictures no longer used stay in the registry")
+    retention_days: StrictInt = Field(
+        30, ge=7, le=365, description="How long pictures no longer used stay in the registry"
+    )
 
     @field_validator("service_range")
     @classmethod

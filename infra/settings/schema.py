@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from infra.core.stacks import KINDS, PROJECT
 from infra.settings import model_of
+from infra.settings.base import is_secret
 
 PROJECT_FILE = Path(__file__).parents[2] / "Pulumi.yaml"
 HEAD = """\
@@ -37,7 +37,7 @@ def config_block() -> dict[str, dict[str, Any]]:
     for kind in KINDS:
         for name, field in model_of(kind).model_fields.items():
             key = f"{PROJECT}:{field.alias or name}"
-            if _secret(field) or field.default is None:  # a default of null would be none: the key would be demanded
+            if is_secret(field) or field.default is None:  # a default of null would be none: the key would be demanded
                 continue
             found.setdefault(key, _entry(field))
             users.setdefault(key, []).append(kind)
@@ -67,7 +67,7 @@ def own_keys(raw: Mapping[str, str]) -> Mapping[str, str]:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -84,30 +84,27 @@ def project() -> str:
     return HEAD + yaml.safe_dump(document, sort_keys=False, width=118, allow_unicode=True)
 
 
-def _secret(field: FieldInfo) -> bool:
-    return "SecretStr" in str(field.annotation) or field.annotation is SecretStr
-
-
 def _entry(field: FieldInfo) -> dict[str, Any]:
-    entry: dict[str, Any] = {**_type(field.annotation), "description": field.description or ""}
+    entry: dict[str, Any] = {**type_of(field.annotation), "description": field.description or ""}
     default = field.get_default(call_default_factory=True, validated_data={})
     if default is not PydanticUndefined:
         entry["default"] = to_jsonable_python(default, by_alias=True)
     return entry
 
 
-def _type(annotation: Any) -> dict[str, Any]:
+def type_of(annotation: Any) -> dict[str, Any]:
+    """The engine's type of a setting: `type`, and `items` for arrays."""
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
-        return _type(typing.get_args(annotation)[0])
+        return type_of(typing.get_args(annotation)[0])
     if origin in (typing.Union, types.UnionType):
-        return _type(next(a for a in typing.get_args(annotation) if a is not type(None)))
+        return type_of(next(a for a in typing.get_args(annotation) if a is not type(None)))
     if annotation is bool:
         return {"type": "boolean"}
     if annotation is int:
         return {"type": "integer"}
     if origin in (list, tuple):
-        return {"type": "array", "items": _type(typing.get_args(annotation)[0])}
+        return {"type": "array", "items": type_of(typing.get_args(annotation)[0])}
     if origin is dict or hasattr(annotation, "model_fields"):
         return {"type": "object"}
     return {"type": "string"}

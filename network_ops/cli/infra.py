@@ -77,6 +77,11 @@ def _guarded(function: Callable[P, None]) -> Callable[P, None]:
                     _print_json({"error": error.summary, "problems": [asdict(p) for p in error.problems]})
                 _say(f"noc infra: {error}")
                 sys.exit(EXIT_REFUSED if isinstance(error, RefusedError) else EXIT_BAD_INPUT)
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                _say(f"noc infra: {error}")
+                sys.exit(EXIT_BAD_INPUT)
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] not in ("pulumi", "pulumi_azure_native", "pulumi_policy"):
                 raise

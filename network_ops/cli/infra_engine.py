@@ -61,6 +61,11 @@ def _guarded(function: Callable[P, None]) -> Callable[P, None]:
                 _say(f"noc infra: {error}")
                 refused = EXIT_REFUSED if isinstance(error, RefusedError) else EXIT_BAD_INPUT
                 sys.exit(EXIT_FAILED if isinstance(error, EngineError) else refused)
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                _say(f"noc infra: {error}")
+                sys.exit(EXIT_BAD_INPUT)
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] not in ("pulumi", "pulumi_azure_native", "pulumi_policy"):
                 raise
@@ -232,12 +237,18 @@ def failover(
         word = "would move" if dry_run else "moved"
         took = sum(done.seconds.values())
         _say(f"{word} {', '.join(m.application for m in done.moves)} to {to} in {took:.1f} s{said}")
+        for move in done.moves:
+            _say(f"  {move.application}: {move.before} → {move.after}")
+        for line in done.summary if dry_run else ():
+            _say(f"  {line}")
         if not dry_run:
             _say(f"commit {target.file().name}: it holds the new hubs" if not rehearsal else "")
+    for line in done.advice:
+        _say(f"  advice: {line}")
     if as_json:
         _print_json(done.as_json())
     else:
-        for application, hub in done.active_hubs.items():
+        for application, hub in sorted(done.active_hubs.items()):
             print(f"{application}={hub}")
 
 

@@ -60,6 +60,7 @@ def test_preview_up_and_preview_again(small: Lab, tmp_path: Path) -> None:
     drifted = noc("refresh", STACK, "--preview-only", "--expect-no-changes", "--records", "records")
     assert drifted.exit_code == 3
     assert "1 to update" in drifted.stderr
+    assert "tags.who" in drifted.stderr
     assert noc("destroy", STACK).exit_code == 4
     assert (tmp_path / "records" / f"{STACK}.json").exists()
     assert noc("destroy", STACK, "--confirm", STACK, "--records", "records").exit_code == 0

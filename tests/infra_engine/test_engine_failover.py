@@ -57,6 +57,15 @@ def test_unknown_names_are_wrong_input(scope: str, to: str, told: str) -> None:
         moves(TABLES, {}, scope, to)
 
 
+def test_what_a_moved_application_leaves_behind_is_said() -> None:
+    serving = {a.id: a.home_hub for a in APPS.values()}
+    erp = next(a for a in APPS.values() if any(APPS[d].home_hub == a.home_hub for d in a.depends_on))
+    told = code.left_behind(TABLES, serving, (Move(erp.id, erp.home_hub, erp.standby_hub),))
+    stays = [d for d in erp.depends_on if serving[d] == erp.home_hub]
+    assert told == tuple(f"{erp.id} depends on {d}, which stays at {erp.home_hub}" for d in stays)
+    assert code.left_behind(TABLES, serving, moves(TABLES, serving, erp.home_hub, erp.standby_hub)) == ()
+
+
 ACTIVE = st.dictionaries(st.sampled_from(sorted(APPS)), st.sampled_from(HUBS))
 
 
@@ -178,6 +187,8 @@ def test_one_application_fails_over_and_back_and_nothing_else_is_touched(stood: 
     mail = APPS["mail"]
     looked = code.failover("mail", mail.standby_hub, target=target, dry_run=True)
     assert (looked.dry_run, active_hubs(stood.copy, Path("f"))) == (True, {})
+    assert looked.active_hubs == {a.id: a.home_hub for a in APPS.values()}
+    assert any("mail" in line for line in looked.summary)
     writes = len(stood.world.operations)
 
     there = code.failover("mail", mail.standby_hub, target=target, message="drill")

@@ -58,11 +58,11 @@ def understood(words: list[str]) -> click.Context:
         name, found, words = command.resolve_command(context, list(words))
         assert found is not None
         command, context = found, click.Context(found, parent=context, info_name=name)
-    return command.make_context(context.info_name, ["dev" if w == "$environment" else w for w in words])
+    return command.make_context(context.info_name, ["dev" if w.lower() == "$environment" else w for w in words])
 
 
-def test_there_are_a_preview_and_a_drift_pipeline() -> None:
-    assert [f.name for f in FILES] == ["infra-drift.yml", "infra-preview.yml"]
+def test_there_are_pipelines_to_preview_deploy_and_find_drift() -> None:
+    assert [f.name for f in FILES] == ["infra-deploy.yml", "infra-drift.yml", "infra-preview.yml"]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
@@ -102,7 +102,7 @@ def test_a_pipeline_has_no_secret_and_asks_for_a_token_only_where_it_needs_one(p
     assert "pull_request_target" not in text
     assert set(re.findall(r"vars\.(\w+)", text)) <= {
         "DEV_PREVIEW_CLIENT_ID", "PROD_PREVIEW_CLIENT_ID", "TENANT_ID", "DEV_SUBSCRIPTION_ID", "PROD_SUBSCRIPTION_ID",
-        "DEV_STATE_ACCOUNT", "PROD_STATE_ACCOUNT", "NOC_INFRA_RECORDS",
+        "DEV_STATE_ACCOUNT", "PROD_STATE_ACCOUNT", "NOC_INFRA_RECORDS", "DEV_DEPLOY_CLIENT_ID", "PROD_DEPLOY_CLIENT_ID",
     }  # fmt: skip
     for job in pipeline["jobs"].values():
         rights = job.get("permissions", pipeline["permissions"])
@@ -117,5 +117,9 @@ def test_each_pipeline_runs_where_the_identities_of_bootstrap_trust_it() -> None
     assert load(DEPLOY / "infra-drift.yml")["jobs"]["drift"]["if"] == "github.ref == 'refs/heads/main'"
     assert any(s.endswith(":pull_request") for s in duties("o/r", "main", "dev")["preview"].subjects.values())
     assert list(duties("o/r", "main", "prod")["preview"].subjects.values()) == ["repo:o/r:ref:refs/heads/main"]
+    assert set(triggers["infra-deploy"]) == {"workflow_dispatch"}
+    deploy = load(DEPLOY / "infra-deploy.yml")["jobs"]["deploy"]
+    assert (deploy["if"], deploy["environment"]) == ("github.ref == 'refs/heads/main'", "${{ inputs.environment }}")
+    assert list(duties("o/r", "main", "prod")["deploy"].subjects.values()) == ["repo:o/r:environment:prod"]
     preview = (DEPLOY / "infra-preview.yml").read_text()
     assert "PROD_" not in preview, "a pull request never gets at prod's state"

@@ -219,3 +219,29 @@ def test_a_plan_is_summed_up_by_site_application_and_hub() -> None:
     assert "2 to create, 1 to delete, 1 to replace; 1 unchanged" in text
     assert "replace VpnSite gw because of l (protected)" in text
     assert "delete VirtualWan wan" in text
+
+
+def test_a_change_is_read_with_its_values_and_a_secret_is_only_marked() -> None:
+    old = {"tags": {"owner": "a"}, "ports": [1, 2], "key": secret("x"), "same": 1}
+    new = {"tags": {"owner": "b", "new": True}, "ports": [1, 3], "key": secret("y"), "same": 1}
+    known = inventory.load(inventory.packaged_tables())
+    shown = lines(plan(told("update", old=old, new=new)), known)
+    assert [line.strip() for line in shown[-5:]] == [
+        "~ VpnSite es-madrid",
+        "key (secret)",
+        "ports[1]: 2 → 3",
+        "tags.new: nothing → true",
+        'tags.owner: "a" → "b"',
+    ]
+
+
+def test_equal_changes_are_one_line_and_what_is_lost_is_named_one_by_one() -> None:
+    known = inventory.load(inventory.packaged_tables())
+    made = [told("create", urn=f"{VPN}s{n}", new={"a": 1}) for n in range(5)]
+    gone = [told("delete", urn=f"{VPN}g{n}", old={"a": 1}) for n in range(2)]
+    shown = lines(plan(*made, *gone), known)
+    assert [line.strip() for line in shown[-3:]] == [
+        "delete VpnSite g0",
+        "delete VpnSite g1",
+        "+ 5 VpnSite s0, s1, s2 and 2 more",
+    ]

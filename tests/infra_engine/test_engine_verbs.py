@@ -42,7 +42,7 @@ def test_a_prod_stack_takes_exactly_what_was_previewed(small: Lab, tmp_path: Pat
     assert record is not None
     assert (record.result, record.digest, record.changes) == ("changes", seen.digest, seen.plan.counts)
 
-    with pytest.raises(RefusedError, match=f"noc infra preview {PROD}"):
+    with pytest.raises(RefusedError, match=f"noc infra preview {PROD} --rehearsal {small.folder / 'rehearsal'}; then"):
         run.up(target)
     with pytest.raises(RefusedError, match=f"the plan now is {seen.digest}, not 0123456789abcdef"):
         run.up(target, "0123456789abcdef")
@@ -148,7 +148,8 @@ def test_nothing_is_destroyed_while_anything_is_protected_or_needed_or_unconfirm
             run.destroy(target, confirm)
     with pytest.raises(RefusedError) as refused:
         run.destroy(target, "connectivity-dev")
-    assert f"VpnSite vpn-{small.sites[0]}: is protected" in str(refused.value)
+    assert f"VpnSite: 2 protected, e.g. vpn-{small.sites[0]}, vpn-{small.sites[1]}" in str(refused.value)
+    assert f"noc infra up connectivity-dev --rehearsal {small.folder / 'rehearsal'}" in str(refused.value)
     assert "sites-europe-1-dev: still has" in str(refused.value)
     assert len(small.world) == before
 

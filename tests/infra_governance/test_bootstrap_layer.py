@@ -160,6 +160,15 @@ def test_a_pipeline_that_looks_cannot_write_the_state(graph: Graph) -> None:
     assert BUILT_IN["Contributor"] not in roles.values()
 
 
+def test_the_people_who_deploy_bootstrap_may_use_its_state_and_keys(graph: Graph) -> None:
+    """An owner of the subscription has no right to data; the backend and the secrets provider need it."""
+    given = [n for n in graph.of_type(ROLE) if n.name.startswith("operators-")]
+    assert {n.inputs["principalType"] for n in given} == {"Group"}
+    scopes = {str(n.inputs["scope"]) for n in given}
+    assert {str(n.id) for n in graph.of_type(ACCOUNT)} < scopes
+    assert len(scopes) == 4
+
+
 def test_no_role_of_this_layer_reaches_beyond_one_resource(graph: Graph) -> None:
     for role in graph.of_type(ROLE):
         assert "/providers/Microsoft." in str(role.inputs["scope"]), role.name

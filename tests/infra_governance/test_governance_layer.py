@@ -223,9 +223,12 @@ def test_an_operator_can_change_nothing() -> None:
     }
 
 
-def test_the_commanders_role_holds_in_continuity_only(graph: Graph) -> None:
-    role = next(n for n in graph.of_type(ROLE) if n.name == "dr-commanders")
-    assert str(role.inputs["scope"]).endswith("/mg-continuity-prod")
+@pytest.mark.parametrize(("group", "scope"), [("connectivity", "mg-wo-prod"), ("continuity", "mg-continuity-prod")])
+def test_the_commanders_role_reaches_the_subscription_that_continuity_is_in(group: str, scope: str) -> None:
+    one = json.dumps({"wan": {"id": "00000000-0000-0000-0000-000000000001", "group": group}})
+    found = recorded("governance-prod", subscriptions=one, budgets="{}", locked="[]")
+    role = next(n for n in found.of_type(ROLE) if n.name == "dr-commanders")
+    assert str(role.inputs["scope"]).endswith(f"/{scope}")
 
 
 def test_the_pipeline_cannot_change_the_place_of_the_state_or_give_itself_more(graph: Graph) -> None:

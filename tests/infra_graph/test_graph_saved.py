@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,6 +59,29 @@ def test_the_key_is_the_owners_alone_and_made_once(tmp_path: Path) -> None:
     assert saved.key_of(tmp_path / "new") == first
     assert (tmp_path / "new" / ".key").stat().st_mode & 0o077 == 0
     assert saved.key_of(tmp_path / "other") != first
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077, 0o777])
+def test_folders_and_files_are_the_owners_alone_whatever_the_umask(tmp_path: Path, mask: int) -> None:
+    old = os.umask(mask)
+    try:
+        path = saved.save(wan()["connectivity-prod"], tmp_path / "a" / "b" / "c")
+        saved.save(wan()["connectivity-prod"], tmp_path / "a" / "b" / "c")
+    finally:
+        os.umask(old)
+    levels = [tmp_path / "a", tmp_path / "a" / "b", tmp_path / "a" / "b" / "c"]
+    assert [p.stat().st_mode & 0o777 for p in levels] == [0o700] * 3
+    assert [p.stat().st_mode & 0o777 for p in (path, path.parent / ".key")] == [0o600] * 2
+    assert sorted(p.name for p in path.parent.iterdir()) == [".key", "connectivity-prod.json"]
+
+
+def test_a_link_in_the_place_of_the_scratch_file_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("as it was")
+    (tmp_path / "connectivity-prod.json.new").symlink_to(victim)
+    with pytest.raises(InfraError, match="cannot be saved there"):
+        saved.save(wan()["connectivity-prod"], tmp_path)
+    assert victim.read_text() == "as it was"
 
 
 def test_another_key_gives_other_digests() -> None:

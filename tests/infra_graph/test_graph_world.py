@@ -10,12 +10,21 @@ from graph_samples import exports, less, only, references, write_stack
 from pulumi_azure_native import resources
 
 import inventory
+from infra import programme
 from infra.core.errors import InfraError
 from infra.core.stacks import all_stacks, parse
 from infra.graph import world
 from infra.graph.impact import differences
 from infra.graph.model import UNKNOWN, Graph
-from infra.graph.world import World, file_problems, placeholder, read_config, record_environment, record_stack
+from infra.graph.world import (
+    World,
+    committed,
+    file_problems,
+    placeholder,
+    read_config,
+    record_environment,
+    record_stack,
+)
 from inventory import Inventory
 
 SITES = "sites-europe-2-prod"
@@ -36,7 +45,7 @@ def test_values_come_in_the_engines_text_form(folder: Path) -> None:
         folder,
         "connectivity-dev",
         "  wan-noc:text: plain\n  wan-noc:number: 12000\n  wan-noc:quoted: '007'\n  wan-noc:yes: true\n"
-        "  wan-noc:no: no\n  wan-noc:day: 2026-03-01\n  wan-noc:list: [a, 1]\n  wan-noc:object: {b: {c: true}}\n"
+        '  wan-noc:no: no\n  wan-noc:day: "2026-03-01"\n  wan-noc:list: [a, 1]\n  wan-noc:object: {b: {c: true}}\n'
         "  azure-native:location: x\n",
     )
     found = read_config(parse("connectivity-dev"), folder)
@@ -154,8 +163,91 @@ def test_a_broken_stack_never_stops_the_others_and_who_needs_it_says_so(folder: 
     (first,) = found.problems_of("bootstrap-prod")
     assert "ZeroDivisionError: by nothing" in first.rule
     assert "test_graph_world.py:" in first.key
-    (second,) = found.problems_of(SITES)
+    root, second = found.problems_of(SITES)
+    assert root == first
     assert second.rule == "needs the outputs of bootstrap-prod, which could not be recorded"
+
+
+def test_the_root_cause_is_told_along_the_whole_chain(folder: Path, known: Inventory) -> None:
+    write_stack(folder, "bootstrap-prod", "  wan-noc:colour: red\n")
+    write_stack(folder, "connectivity-prod")
+    write_stack(folder, SITES)
+
+    def reads() -> None:
+        given = pulumi.StackReference("organization/wan-noc/bootstrap-prod").get_output("version")
+        given.apply(lambda v: _stop("bootstrap-prod", v))
+
+    found = record_environment("prod", known, [parse(SITES)], folder=folder, programmes={"connectivity-prod": reads})
+    assert found.graphs == {}
+    for stack in ("connectivity-prod", SITES):
+        first, *_, last = found.problems_of(stack)
+        assert (first.stack, first.key) == ("bootstrap-prod", "colour")
+        assert last.stack == stack
+        assert last.remedy == "correct bootstrap-prod first"
+    assert found.problems_of("bootstrap-prod") == found.problems[:1]
+
+
+def _stop(stack: str, value: object) -> None:
+    raise pulumi.RunError(f"stack {stack} has outputs of version {value or 'none'}, 1 is needed; deploy it first")
+
+
+def test_a_stack_that_has_no_file_is_named_by_those_that_read_it(folder: Path, known: Inventory) -> None:
+    write_stack(folder, SITES)
+    (problem,) = record_environment("prod", known, [parse(SITES)], folder=folder).problems_of(SITES)
+    assert "which has no file" in problem.rule
+    assert problem.remedy.startswith("create it with 'config:'")
+
+
+def test_a_folder_without_stacks_is_refused_and_not_green(folder: Path, known: Inventory) -> None:
+    for where, rule in ((folder, "has no stack file of dev"), (folder / "none", "is no folder")):
+        with pytest.raises(InfraError, match=rule):
+            committed("dev", where)
+        with pytest.raises(InfraError, match=rule):
+            record_environment("dev", known, folder=where)
+    with pytest.raises(InfraError, match="is no folder"):
+        record_environment("prod", known, folder=folder / "none")
+    missing = {p.stack for p in record_environment("prod", known, folder=folder).problems}
+    assert missing == {s.name for s in all_stacks(known, "prod")}  # each stack is named, and nothing is green
+    write_stack(folder, "bootstrap-dev")
+    assert committed("dev", folder) == [parse("bootstrap-dev")]
+
+
+def test_a_stack_that_names_its_own_tables_is_recorded_from_them(
+    folder: Path, known: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_stack(folder, SITES, "  wan-noc:inventory: of/its/own\n")
+    with pytest.raises(InfraError) as caught:
+        record_stack(parse(SITES), known, references=references(known), folder=folder)
+    (problem,) = caught.value.problems
+    assert (problem.key, problem.value, problem.rule) == ("inventory", "of/its/own", "there is no such folder")
+    root, own = folder / "root", only(known, "europe-2")
+    (root / "of" / "its" / "own").mkdir(parents=True)
+    monkeypatch.setattr(programme, "ROOT", root)
+    monkeypatch.setattr(inventory, "load", lambda path: own if path == root / "of" / "its" / "own" else None)
+    found = record_stack(parse(SITES), less(known, *own.sites), references=references(known), folder=folder)
+    assert {n.name for n in found.nodes.values() if n.type == "wan-noc:sites:SiteLink"} == set(own.sites)
+
+
+def test_a_query_that_nobody_understands_is_a_problem_of_its_key(folder: Path, known: Inventory) -> None:
+    write_stack(folder, SITES, "  wan-noc:query: foo=bar\n")
+    with pytest.raises(InfraError) as caught:
+        record_stack(parse(SITES), known, references=references(known), folder=folder)
+    assert [p.key for p in caught.value.problems] == ["query"]
+
+
+def test_a_refusal_by_the_inventory_inside_a_programme_names_the_stack(folder: Path, known: Inventory) -> None:
+    write_stack(folder, "bootstrap-prod")
+    fault = inventory.Problem("sites.csv", 3, "asn", "is taken", "choose another")
+
+    def refuses() -> None:
+        raise inventory.InventoryError("the tables cannot be used", [fault])
+
+    found = record_environment(
+        "prod", known, [parse("bootstrap-prod")], folder=folder, programmes={"bootstrap-prod": refuses}
+    )
+    (problem,) = found.problems
+    assert (problem.stack, problem.key) == ("bootstrap-prod", "inventory")
+    assert "sites.csv:3: asn: is taken" in problem.rule
 
 
 def test_wrong_configuration_comes_back_as_its_list_of_problems(folder: Path, known: Inventory) -> None:

@@ -193,6 +193,9 @@ def test_at_least_four_fifths_of_prod_are_priced(prod: World, table: PriceTable)
     assert found.missing_meters == ()
     assert found.total == pytest.approx(sum(found.of(stack) for stack in prod.graphs))
     assert found.of("connectivity-prod") > 10_000
+    budgets = prod.graphs["governance-prod"].of_type("azure-native:consumption:Budget")
+    assert all(isinstance(b.inputs["amount"], int | float) and b.inputs["amount"] > found.total for b in budgets)
+    assert budgets
     lines = text.text(found, table).splitlines()
     assert max(map(len, lines)) <= text.WIDTH
 

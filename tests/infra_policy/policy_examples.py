@@ -239,6 +239,7 @@ EXAMPLES: tuple[tuple[str, str, dict[str, Any], dict[str, Any]], ...] = (
             "anonymousPullEnabled": False,
             "adminUserEnabled": False,
             "encryption": {"status": "enabled"},
+            "networkRuleSet": {"defaultAction": "Deny"},
         },
         {"protect": True},
     ),
@@ -292,6 +293,29 @@ EXAMPLES: tuple[tuple[str, str, dict[str, Any], dict[str, Any]], ...] = (
     ),
     ("network:AzureFirewall", "afw-valencia-dev", {}, {"protect": True, "timeouts": SLOW}),
     ("network:FirewallPolicy", "afwp-wan-dev", {"threatIntelMode": "Deny"}, {}),
+    (
+        "network:FirewallPolicyRuleCollectionGroup",
+        "snmp",
+        {
+            "ruleCollections": [
+                {
+                    "ruleCollectionType": "FirewallPolicyFilterRuleCollection",
+                    "action": {"type": "Allow"},
+                    "rules": [
+                        {
+                            "ruleType": "NetworkRule",
+                            "ipProtocols": ["UDP"],
+                            "sourceIpGroups": ["/subscriptions/x/ipGroups/noc"],
+                            "destinationIpGroups": ["/subscriptions/x/ipGroups/sites"],
+                            "destinationPorts": ["161"],
+                        }
+                    ],
+                }
+            ]
+        },
+        {},
+    ),
+    ("network:IpGroup", "ipg-sites-dev", {"ipAddresses": ["10.0.0.0/9", "10.128.0.0/12"]}, {}),
     (
         "network:VpnConnection",
         "vcn-lima-valencia-dev",

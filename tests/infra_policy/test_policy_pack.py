@@ -94,6 +94,7 @@ def az(token: str, name: str, **inputs: Any) -> Node:
 
 
 BY_HAND: tuple[Mutation, ...] = (
+    added("packages", "another provider's resource", node(STACK, "aws:s3/bucket:Bucket", "b")),
     one("residency", "a place elsewhere", "vnet-noc-dev", setting("location", "eastus")),
     one("residency", "a place in words", "vnet-noc-dev", setting("location", "East US 2")),
     one("residency", "Azure Local's place for something else", "vnet-noc-dev", setting("location", "westeurope")),
@@ -211,7 +212,7 @@ def door(stack: str, **changes: Any) -> list[str]:
     """What the policies say of an account that lets a range in, as in bootstrap's first run."""
     (account,) = good_stack().of_type("azure-native:storage:StorageAccount")
     inputs = dict(account.inputs) | {"publicNetworkAccess": "Enabled", "accountName": "stwostatedev"}
-    inputs["networkRuleSet"] = {"defaultAction": "Deny", "ipRules": [{"iPAddressOrRange": "198.51.100.7"}]}
+    inputs["networkRuleSet"] = {"defaultAction": "Deny", "ipRules": [{"iPAddressOrRange": "9.9.9.9"}]}
     inputs["tags"] = examples.TAGS | {"open-until": "2026-11-30"}
     opened = node(stack, account.type, "stwostatedev", inputs | changes, protect=True)
     return sorted({v.policy for v in evaluate([graph(stack, opened)], TODAY)})

@@ -6,10 +6,11 @@ IPsec suites: RFC 8247 (2017), which asks not to use Diffie-Hellman groups 1, 2 
 
 from __future__ import annotations
 
+from infra.graph.model import UNKNOWN
 from infra.policy.model import Resource
 from infra.policy.rules.want import PRESENT, Want, wants
 
-OWN_KEYS = ("confidential", "strictly-confidential")  # data classes that need keys of ours
+AZURE_KEYS = ("unclassified",)  # the data classes for which Azure's keys will do; all others need keys of ours
 _HOST = "temporary disks and caches hold data too"
 _OURS = "this data class needs a key of ours"
 _AKS = "azure-native:containerservice:ManagedCluster"
@@ -23,8 +24,10 @@ _STRONG_PFS = ("ECP384", "ECP256", "PFS14", "PFS2048")
 
 
 def own_keys(resource: Resource) -> bool:
-    """The resource's data class needs keys of ours."""
-    return resource.tags.get("data-class") in OWN_KEYS
+    """The resource's data class needs keys of ours, and so does one that is missing or that nobody knows."""
+    if resource.inputs.get("tags") == UNKNOWN:
+        return False
+    return resource.tag("data-class") not in (*AZURE_KEYS, UNKNOWN)
 
 
 WANTS = (
@@ -70,6 +73,7 @@ WANTS = (
             ("pfsGroup", _STRONG_PFS),
         )
     ),
+    Want(_VPN, "vpnLinkConnections", PRESENT, "a tunnel without links has no policy of ours"),
     Want(_VPN, "vpnLinkConnections[*].ipsecPolicies", PRESENT, "without a policy Azure negotiates down to SHA-1"),
     Want(_VPN, "vpnLinkConnections[*].vpnConnectionProtocolType", ("IKEv2",), "IKEv1 is obsolete"),
 )

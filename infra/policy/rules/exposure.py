@@ -7,11 +7,16 @@ provider's own and no resources of ours [unverified: whether a deny policy on pu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
+from ipaddress import IPv4Network
 
+from infra.graph.model import UNKNOWN
 from infra.policy.model import Resource
-from infra.policy.rules.want import Want, wants
+from infra.policy.rules.firewall import firewall
+from infra.policy.rules.inbound import inbound
+from infra.policy.rules.networks import parse
+from infra.policy.rules.want import Want, found_at, wants
 
 REFUSED_TYPES = {
     "azure-native:network:PublicIPAddress": "reach it through a private endpoint or the hub's firewall",
@@ -19,10 +24,15 @@ REFUSED_TYPES = {
     "azure-native:network:NatGateway": "leave through the hub's firewall",
 }
 PUBLIC_KEYS = frozenset({"publicIPAddress", "publicIPAddresses", "publicIPPrefix", "nodePublicIPPrefixID"})
-ANYWHERE = frozenset({"*", "internet", "0.0.0.0/0", "::/0", "any"})
 _OFF = ("Disabled",)
 _PRIVATE = "use its private endpoint"
 _AKS = "azure-native:containerservice:ManagedCluster"
+_REGISTRY = "azure-native:containerregistry:Registry"
+
+
+def _with_rules(registry: Resource) -> bool:
+    return registry.inputs.get("networkRuleSet") is not None
+
 
 WANTS = (
     Want("azure-native:storage:StorageAccount", "networkRuleSet.defaultAction", ("Deny",), _PRIVATE),
@@ -30,9 +40,10 @@ WANTS = (
     Want("azure-native:storage:BlobContainer", "publicAccess", ("None",), "nobody reads anonymously", optional=True),
     Want("azure-native:keyvault:Vault", "properties.networkAcls.defaultAction", ("Deny",), _PRIVATE),
     Want("azure-native:dbforpostgresql:Server", "network.publicNetworkAccess", _OFF, _PRIVATE),
-    Want("azure-native:containerregistry:Registry", "publicNetworkAccess", _OFF, _PRIVATE),
-    Want("azure-native:containerregistry:Registry", "sku.name", ("Premium",), "only Premium has private endpoints"),
-    Want("azure-native:containerregistry:Registry", "anonymousPullEnabled", (False,), "no anonymous pull", True),
+    Want(_REGISTRY, "publicNetworkAccess", _OFF, _PRIVATE),
+    Want(_REGISTRY, "networkRuleSet.defaultAction", ("Deny",), _PRIVATE, when=_with_rules),
+    Want(_REGISTRY, "sku.name", ("Premium",), "only Premium has private endpoints"),
+    Want(_REGISTRY, "anonymousPullEnabled", (False,), "no anonymous pull", True),
     Want("azure-native:dashboard:Grafana", "properties.publicNetworkAccess", _OFF, _PRIVATE),
     Want("azure-native:monitor:AzureMonitorWorkspace", "publicNetworkAccess", _OFF, _PRIVATE),
     Want("azure-native:monitor:DataCollectionEndpoint", "networkAcls.publicNetworkAccess", _OFF, _PRIVATE),
@@ -61,6 +72,8 @@ DOORS = (
     Want("azure-native:keyvault:Vault", "properties.publicNetworkAccess", _OFF, _PRIVATE),
 )
 DOOR_TAG, DOOR_STACK, LONGEST_OPEN = "open-until", "bootstrap", timedelta(days=14)
+NARROW = 24  # the widest range that bootstrap may let in, as in its settings
+RANGE_KEYS = ("iPAddressOrRange", "value")
 _wanted = wants(WANTS)
 _doors = wants(DOORS)
 
@@ -73,30 +86,57 @@ def exposure(resource: Resource, today: date) -> Iterator[str]:
         holders = leaf.path.replace("[", ".").split(".")
         if leaf.value not in (None, False, "") and not PUBLIC_KEYS.isdisjoint(holders):
             yield f"{leaf.path} attaches a public address; remove it"
-    if resource.type == "azure-native:network:SecurityRule":
-        yield from _rule(resource)
+    yield from inbound(resource)
+    yield from firewall(resource)
     yield from _wanted(resource, today)
-    if not _open_door(resource, today):
-        yield from _doors(resource, today)
+    yield from _registry(resource)
+    yield from _door(resource, today)
 
 
-def _open_door(resource: Resource, today: date) -> bool:
-    """Named ranges are let in for the first run, and the day is neither past nor far."""
+def _door(resource: Resource, today: date) -> Iterator[str]:
+    """What bootstrap lets in for its first run are public ranges, each of them small; elsewhere the door is shut."""
+    shut = list(_doors(resource, today))
+    ranges = list(_ranges(resource)) if shut and _may_open(resource, today) else []
+    if not ranges:
+        yield from shut
+    for path, text in ranges:
+        network = parse(text)
+        if text != UNKNOWN and not (isinstance(network, IPv4Network) and _public_and_small(network)):
+            yield f"{path} is '{text}'; name public IPv4 ranges of /{NARROW} or narrower"
+
+
+def _may_open(resource: Resource, today: date) -> bool:
+    """The stack is bootstrap's, and the day in the tag is neither past nor far."""
     if not resource.stack.startswith(f"{DOOR_STACK}-"):
         return False
     try:
-        until = date.fromisoformat(str(resource.tags.get(DOOR_TAG)))
+        until = date.fromisoformat(str(resource.tag(DOOR_TAG)))
     except ValueError:
         return False
-    ranges = any(".ipRules[" in leaf.path for leaf in resource.leaves)
-    return ranges and today <= until <= today + LONGEST_OPEN
+    return today <= until <= today + LONGEST_OPEN
 
 
-def _rule(rule: Resource) -> Iterator[str]:
-    if (rule.text("direction").casefold(), rule.text("access").casefold()) != ("inbound", "allow"):
-        return
-    several = rule.inputs.get("sourceAddressPrefixes")
-    sources = [rule.text("sourceAddressPrefix"), *(several if isinstance(several, list) else [])]
-    for source in sources:
-        if isinstance(source, str) and source.casefold() in ANYWHERE:
-            yield f"allows inbound from '{source}'; name the WAN's prefixes or a service tag of ours"
+def _ranges(resource: Resource) -> Iterator[tuple[str, object]]:
+    """The ranges let in by an account or a vault; an item without a known key as it stands."""
+    for steps in (("networkRuleSet", "ipRules"), ("properties", "networkAcls", "ipRules")):
+        for path, rules in found_at(resource.inputs, steps):
+            if rules == UNKNOWN:
+                yield path, UNKNOWN
+            for position, rule in enumerate(rules if isinstance(rules, list) else []):
+                keys = [k for k in RANGE_KEYS if isinstance(rule, Mapping) and k in rule]
+                for key in keys:
+                    yield f"{path}[{position}].{key}", rule[key]
+                if not keys:
+                    yield f"{path}[{position}]", rule
+
+
+def _public_and_small(network: IPv4Network) -> bool:
+    return network.prefixlen >= NARROW and network.is_global and not network.is_multicast
+
+
+def _registry(resource: Resource) -> Iterator[str]:
+    """A registry has no ranges let in, not even behind public access that is off today."""
+    if resource.type == _REGISTRY:
+        for path, text in _ranges(resource):
+            if text != UNKNOWN:
+                yield f"{path} lets a range in; remove it and {_PRIVATE}"
