@@ -14,14 +14,27 @@ from typing import Literal
 from exporters.snmp.errors import UnknownName
 
 Arcs = tuple[int, ...]
-Shape = Literal["number", "label", "info", "states"]
+Shape = Literal["number", "label", "info", "states", "bits", "time", "extract"]
 
-NUMBERS = frozenset({"gauge", "counter"})
-TEXTS = frozenset({"OctetString", "DisplayString", "PhysAddress48", "InetAddressIPv4", "InetAddressIPv6", "IpAddr"})
-ENUMS: Mapping[str, Shape] = {"EnumAsInfo": "info", "EnumAsStateSet": "states"}
-INDEX_TYPES = TEXTS | NUMBERS | {"Integer", "EnumAsInfo"}
-LOOKUP_TYPES = TEXTS | NUMBERS | {"EnumAsInfo", "Integer"}
+NUMBERS = frozenset({"gauge", "counter", "Float", "Double"})
+TIMES = frozenset({"DateAndTime", "ParseDateAndTime", "NTPTimeStamp"})
+# Types whose own type stands in the variable before: the column to the left, or the arc before in an index
+# (InetAddressType of RFC 4001, LldpPortIdSubtype of IEEE 802.1AB).
+COMBINED: Mapping[str, Mapping[int, str]] = {
+    "InetAddress": {1: "InetAddressIPv4", 2: "InetAddressIPv6"},
+    "InetAddressMissingSize": {1: "InetAddressIPv4", 2: "InetAddressIPv6"},
+    "LldpPortId": {1: "DisplayString", 2: "DisplayString", 3: "PhysAddress48", 5: "DisplayString", 7: "DisplayString"},
+}
+TEXTS = COMBINED.keys() | {
+    "OctetString", "DisplayString", "PhysAddress48", "InetAddressIPv4", "InetAddressIPv6", "IpAddr",
+}  # fmt: skip
+SHAPES: Mapping[str, Shape] = {"EnumAsInfo": "info", "EnumAsStateSet": "states", "Bits": "bits"}
+INTEGERS = frozenset({"gauge", "counter", "Integer", "Integer32", "EnumAsInfo"})
+INDEX_TYPES = TEXTS | INTEGERS
+LOOKUP_TYPES = TEXTS | INTEGERS | {"Bits"}
+METRIC_TYPES = NUMBERS | TIMES | TEXTS | SHAPES.keys()
 
+_TEMPLATE = re.compile(r"\$(?:\{(\w+)\}|(\w+)|\$)")  # Go: regexp.Expand
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -50,8 +63,49 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
+class Extract:
+    """A number taken out of a text: the whole text must match; `value` is Go's template (`$1`, `${name}`)."""
+
+    pattern: re.Pattern[str]
+    value: str = "$1"
+
+    def read(self, text: str) -> float | None:
+        """The number; None where the text does not match or gives no number."""
+        found = self.pattern.fullmatch(text)
+        if found is None:
+            return None
+
+        def group(match: re.Match[str]) -> str:
+            name = match.group(1) or match.group(2)
+            if name is None:
+                return "$"
+            try:
+                return found.group(int(name) if name.isdigit() else name) or ""
+            except IndexError:
+                return ""
+
+        try:
+            return float(_TEMPLATE.sub(group, self.value))
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Only rows of the `targets` whose last arc is one under `oid` with a value that one of `values` is found in."""
+
+    oid: Arcs
+    targets: tuple[Arcs, ...]
+    values: tuple[re.Pattern[str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric of a module: a scalar or column of the MIB, and how its values become samples."""
+    """One metric of a module: a scalar or column of the MIB, and how its values become samples.
+
+    `extracts` are tried in order on the value's text; a metric of a file with several names of extracts stands here
+    once for each. `pattern` is that of ParseDateAndTime (strptime).
+    """
 
     name: str
     oid: Arcs
@@ -62,18 +116,29 @@ class Metric:
     enum: tuple[tuple[int, str], ...] = ()
     scale: float = 0.0
     offset: float = 0.0
+    pattern: str = ""
+    extracts: tuple[Extract, ...] = ()
 
     @property
     def shape(self) -> Shape:
-        """How a value becomes samples: a number, a label, an info metric, or one sample per state."""
+        """How a value becomes samples: a number, a label, an info metric, one sample per state, ..."""
         if self.type in NUMBERS:
             return "number"
-        return ENUMS.get(self.type, "label")
+        if self.extracts:
+            return "extract"
+        return "time" if self.type in TIMES else SHAPES.get(self.type, "label")
 
     @property
     def family(self) -> str:
         """Name of the samples: info metrics end in `_info`, as the peer's do."""
         return f"{self.name}_info" if self.type == "EnumAsInfo" else self.name
+
+    @property
+    def shown_help(self) -> str:
+        """Text for the exposition's HELP line, with the peer's word on how the samples were made."""
+        if self.extracts:
+            return f"{self.help} (regex extracted)"
+        return f"{self.help} ({self.type})" if self.type in SHAPES else self.help
 
     @property
     def prometheus_type(self) -> str:
@@ -86,6 +151,7 @@ class Module:
     """A named set of metrics, with what to walk and get for them and how patiently.
 
     `timeout_s` bounds the wait for one answer before it is asked again; `retries` how often it is asked again.
+    `disordered`: rows may come in any order (allow_nonincreasing_oids). `auth`: its own credentials (the old dialect).
     `unsupported` says, one sentence each, what this exporter does not do yet: such a module is refused when used.
     """
 
@@ -96,6 +162,9 @@ class Module:
     max_repetitions: int = 25
     retries: int = 3
     timeout_s: float = 5.0
+    filters: tuple[Filter, ...] = ()
+    disordered: bool = False
+    auth: Auth | None = None
     unsupported: tuple[str, ...] = ()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from exporters.snmp.config import Arcs, Index, Lookup, Metric, Module
+from exporters.snmp.config import COMBINED, INTEGERS, Arcs, Index, Lookup, Metric, Module
 from exporters.snmp.errors import Malformed
 from exporters.snmp.message import arcs_content, decode_arcs, oid_content
 from exporters.snmp.plan import Variable, reply_bytes
@@ -64,14 +64,24 @@ def needs(modules: tuple[Module, ...]) -> Needs:
                 has_interfaces = True
             elif starts:
                 sentinels.setdefault(table, starts[0])
-            for lookup in metric.lookups:
-                if lookup.oid and metric.indexes:
-                    start = oid_content(lookup.oid)
-                    columns[start] = max(columns.get(start, 1), module.max_repetitions)
-                    lookups.add(start)
+            labels = [lookup.oid for lookup in metric.lookups if lookup.oid and metric.indexes]
+            labels += [before(x.oid) for x in metric.lookups if x.oid and metric.indexes and x.type in COMBINED]
+            if metric.type in COMBINED and metric.indexes:
+                labels.append(before(metric.oid))
+            for oid in labels:
+                columns[oid_content(oid)] = max(columns.get(oid_content(oid), 1), module.max_repetitions)
+                lookups.add(oid_content(oid))
+        for rule in module.filters:
+            columns[oid_content(rule.oid)] = module.max_repetitions
+            lookups.add(oid_content(rule.oid))
     checks = (SYS_UPTIME, IF_NUMBER, IF_TABLE_LAST_CHANGE) if has_interfaces else (SYS_UPTIME,)
     scalars.update(dict.fromkeys(checks))
     return Needs(modules, columns, tuple(scalars), checks, frozenset(lookups | set(sentinels.values())))
+
+
+def before(oid: Arcs) -> Arcs:
+    """The column to the left, which holds the type of a combined one."""
+    return (*oid[:-1], max(oid[-1] - 1, 0))
 
 
 def _where(metric: Metric, module: Module) -> tuple[list[bytes], list[bytes]]:
@@ -99,6 +109,23 @@ class Discovered:
     bad_rows: int = 0
     _lookup: dict[bytes, Found] = field(default_factory=dict)
 
+    def allowed(self, module: Module, start: bytes) -> frozenset[bytes] | None:
+        """Names of the instances that the module's filters leave of a column; None where none of them is about it.
+
+        A filter whose own column could not be walked filters nothing, as with the peer; of two the last one counts.
+        """
+        rules = [r for r in module.filters if any(_content(target) == start for target in r.targets)]
+        rules = [r for r in rules if _content(r.oid) in self.columns and self.columns[_content(r.oid)].done]
+        if not rules:
+            return None
+        rule = rules[-1]
+        names = set()
+        for row in self.columns[_content(rule.oid)].rows:
+            shown = text(row.tag, row.content, "DisplayString") or ""
+            if any(pattern.search(shown) for pattern in rule.values):
+                names.add(start + arcs_content(decode_arcs(row.name)[-1:]))
+        return frozenset(names)
+
     def find(self, name: bytes) -> Found | None:
         """The variable of that name, wherever it was found."""
         if not self._lookup:
@@ -109,7 +136,11 @@ class Discovered:
 
 def fingerprint(needs: Needs, columns: Mapping[bytes, Column]) -> bytes:
     """What the sentinel columns looked like: rows of all, and values where they are look-ups (labels)."""
-    labels = {oid_content(x.oid) for m in needs.modules for metric in m.metrics for x in metric.lookups if x.oid}
+    labels = {oid_content(rule.oid) for module in needs.modules for rule in module.filters}
+    for metric in (metric for module in needs.modules for metric in module.metrics):
+        for oid, kind in ((metric.oid, metric.type), *((x.oid, x.type) for x in metric.lookups if x.oid)):
+            labels |= {oid_content(before(oid))} if kind in COMBINED else set()
+        labels |= {oid_content(x.oid) for x in metric.lookups if x.oid}
     digest = hashlib.blake2b(digest_size=16)
     for prefix in sorted(needs.sentinels):
         for row in columns[prefix].rows:
@@ -147,7 +178,9 @@ def variables(needs: Needs, found: Discovered) -> list[Variable]:
                     continue
                 seen.add((metric.family, labels))
                 size = reply_bytes(instance.name, instance.tag, len(instance.content))
-                group.append(Variable(instance.name, size, number_, metric, labels, metric.name in names))
+                kind = _kind(metric.type, metric.oid, suffix, found) if metric.type in COMBINED else ""
+                named = metric.name in names and not metric.extracts
+                group.append(Variable(instance.name, size, number_, metric, labels, named, kind))
     shown = [variable for group in groups.values() for variable in group]
     names_shown = {variable.name for variable in shown}
     hidden = [
@@ -161,7 +194,9 @@ def variables(needs: Needs, found: Discovered) -> list[Variable]:
 def _instances(metric: Metric, module: Module, found: Discovered) -> Iterable[Found]:
     starts, instances = _where(metric, module)
     for start in starts:
-        yield from found.columns[start].rows
+        allowed = found.allowed(module, start)
+        rows = found.columns[start].rows
+        yield from rows if allowed is None else (row for row in rows if row.name in allowed)
     for name in instances:
         if name in found.scalars:
             yield found.scalars[name]
@@ -194,10 +229,20 @@ def _look_up(lookup: Lookup, labels: dict[str, str], by_label: dict[str, Arcs], 
         row = None
     labels[lookup.label] = ""
     if row is not None:
-        labels[lookup.label] = text(row.tag, row.content, lookup.type) or ""
+        kind = lookup.type
+        if kind in COMBINED:
+            kind = _kind(kind, lookup.oid, arcs_content(arcs), found)
+        labels[lookup.label] = text(row.tag, row.content, kind) or ""
         value = number(row.tag, row.content)
         if value is not None and value >= 0:
             by_label[lookup.label] = (value,)
+
+
+def _kind(kind: str, oid: Arcs, suffix: bytes, found: Discovered) -> str:
+    """The type of one row of a combined column, by the number to its left; OctetString where that says nothing."""
+    row = found.find(_content(before(oid)) + suffix)
+    value = number(row.tag, row.content) if row is not None else None
+    return COMBINED[kind].get(-1 if value is None else value, "OctetString")
 
 
 def parse_index(indexes: Sequence[Index], arcs: Arcs) -> tuple[dict[str, str], dict[str, Arcs]]:
@@ -216,11 +261,32 @@ def parse_index(indexes: Sequence[Index], arcs: Arcs) -> tuple[dict[str, str], d
     return labels, by_label
 
 
-_FIXED = {"gauge": 1, "counter": 1, "Integer": 1, "EnumAsInfo": 1, "PhysAddress48": 6, "InetAddressIPv6": 16}
-_FIXED |= {"InetAddressIPv4": 4, "IpAddr": 4}
+_FIXED = dict.fromkeys(INTEGERS, 1) | {"PhysAddress48": 6, "InetAddressIPv6": 16, "InetAddressIPv4": 4, "IpAddr": 4}
+
+
+def _combined(index: Index, arcs: Arcs) -> tuple[Arcs, Index]:
+    """Of an index that begins with its own type: the arcs that say so, and the index that follows them.
+
+    InetAddress and LldpPortId have a length between type and value, InetAddressMissingSize has none. What is of
+    no known type is octets, by that length or all that is left, as the peer shows it.
+    """
+    if not arcs:
+        raise Malformed("an index without arcs")
+    kind = COMBINED[index.type].get(arcs[0])
+    if index.type == "InetAddressMissingSize":
+        return (arcs[:1], Index(index.label, kind)) if kind else ((), Index(index.label, "OctetString", implied=True))
+    if len(arcs) < 2:
+        raise Malformed("an index of one arc where a type and a length are needed")
+    if kind is None:
+        return (), Index(index.label, "OctetString", arcs[1] + 2)
+    size = 0 if kind in _FIXED else arcs[1]
+    return arcs[:2], Index(index.label, kind, size)
 
 
 def _take(index: Index, arcs: Arcs) -> Arcs:
+    if index.type in COMBINED:
+        head, rest = _combined(index, arcs)
+        return head + _take(rest, arcs[len(head) :])
     size = _FIXED.get(index.type) or index.size
     if not size:
         if not arcs:
@@ -232,6 +298,9 @@ def _take(index: Index, arcs: Arcs) -> Arcs:
 
 
 def _index_text(index: Index, arcs: Arcs) -> str:
+    if index.type in COMBINED:
+        head, rest = _combined(index, arcs)
+        return _index_text(rest, arcs[len(head) :])
     if _FIXED.get(index.type) == 1:
         return dict(index.enum).get(arcs[0], str(arcs[0]))
     octets = arcs if index.type in _FIXED or index.size or index.implied else arcs[1:]

@@ -327,7 +327,8 @@ class Engine:
         conversation = entry.walking = self._conversation(target, wanted, self._loop.time() + DISCOVERY_LIMIT_S)
         scalars = Scalars()
         scalars.start(conversation, community, wanted.scalars)
-        columns = {prefix: Column(prefix, count) for prefix, count in wanted.columns.items()}
+        disordered = any(module.disordered for module in wanted.modules)
+        columns = {p: Column(p, count, disordered=disordered) for p, count in wanted.columns.items()}
         start_walk(conversation, community, columns.values())
         await conversation.run()
         if not conversation.heard:

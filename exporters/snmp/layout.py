@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import partial
 
 from exporters.snmp.config import Metric
 from exporters.snmp.message import COUNTER64, INTEGER, Reply
 from exporters.snmp.plan import Batch, scaled
-from exporters.snmp.values import UNSIGNED, WRAP, number
+from exporters.snmp.values import UNSIGNED, WRAP, number, real
 
 _SIGNED = {1: "b", 2: "h", 4: "i", 8: "q"}
 _PLAIN = {1: "B", 2: "H", 4: "I", 8: "Q"}
@@ -83,6 +84,15 @@ def learn(batch: Batch, reply: Reply, checks: frozenset[bytes]) -> Layout | None
             shown = variable.render(tag, content) if tag < 0x80 else ""
             parts.append((shown or "").replace("%", "%%"))
             continue  # its octets stay fixed: the same octets give the same text
+        if metric is not None and real(tag, content) is not None:
+            size = len(content)
+            pattern.append(f"{start + 3 - at}x{'f' if size == 7 else 'd'}")
+            at = end
+            free[start + 3 : end] = bytes(size - 3)
+            convert.append((count, partial(_shown, metric)))
+            count += 1
+            parts.append(f"{variable.series().replace('%', '%%')} %s\n")
+            continue
         if number(tag, content) is None:
             continue  # no such instance, or not a number: its octets stay fixed too, and show nothing
         if tag in UNSIGNED and tag != COUNTER64 and end - start > 5:
@@ -106,6 +116,10 @@ def learn(batch: Batch, reply: Reply, checks: frozenset[bytes]) -> Layout | None
             series = variable.series().replace("%", "%%")
             parts.append(f"{series} {'%s' if metric.scale or metric.offset else '%d'}\n")
     return Layout(data, free, "".join(pattern), "".join(parts), tuple(subtract), tuple(convert), tuple(found))
+
+
+def _shown(metric: Metric, value: float) -> str:
+    return scaled(metric, value)
 
 
 def _field(data: bytes, tag: int, start: int, end: int) -> tuple[str, int, int]:

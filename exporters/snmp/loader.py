@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -19,17 +20,13 @@ from exporters.snmp.message import parse_oid
 
 SHIPPED = Path(__file__).with_name("snmp.yml")
 
-_MODULE_KEYS = {"walk", "get", "metrics", "max_repetitions", "retries", "timeout"}
-_MODULE_LATER = {"filters": "filters", "allow_nonincreasing_oids": "answers that do not rise"}
+_MODULE_KEYS = {"walk", "get", "metrics", "max_repetitions", "retries", "timeout", "filters"}
+_MODULE_KEYS |= {"allow_nonincreasing_oids"}
 _MODULE_MOOT = {"use_unconnected_udp_socket"}  # our socket is never connected; replies are checked by address
 _METRIC_KEYS = {"name", "oid", "type", "help", "indexes", "lookups", "enum_values", "scale", "offset"}
-_METRIC_LATER = {"regex_extracts": "regex_extracts", "datetime_pattern": "datetime_pattern"}
+_METRIC_KEYS |= {"regex_extracts", "datetime_pattern"}
 _AUTH_KEYS = {"community", "version", "security_level", "username", "password", "auth_protocol", "priv_protocol"}
 _AUTH_KEYS |= {"priv_password", "context_name"}
-_TYPES_LATER = {
-    "Float", "Double", "Bits", "DateAndTime", "ParseDateAndTime", "NTPTimeStamp", "InetAddress",
-    "InetAddressMissingSize", "InetAddressType", "LldpPortId", "Octets",
-}  # fmt: skip
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
@@ -59,20 +56,28 @@ def load(paths: Iterable[Path]) -> c.Config:
     for path in paths:
         problems = _Problems(path)
         document = _read(path)
-        for key in document.keys() - {"auths", "modules", "version"}:
-            hint = "an old dialect is not supported; use auths: and modules:" if "walk" in str(document[key]) else ""
-            problems.add(str(key), f"unknown top-level key; known are auths and modules. {hint}".strip())
+        old = _is_old(document)
+        for key in () if old else document.keys() - {"auths", "modules", "version"}:
+            problems.add(str(key), "unknown top-level key; known are auths and modules")
         for name, body in _table(document.get("auths") or {}, "auths", problems).items():
             auth = _auth(str(name), body, problems)
             if auths.setdefault(auth.name, auth) is not auth:
                 problems.add(f"auth {name}", "stands in another file too; keep one of them")
-        for name, body in _table(document.get("modules") or {}, "modules", problems).items():
-            module = _module(str(name), body, problems)
+        bodies = document if old else _table(document.get("modules") or {}, "modules", problems)
+        for name, body in bodies.items():
+            module = _module(str(name), body, problems, old=old)
             if modules.setdefault(module.name, module) is not module:
                 problems.add(f"module {name}", "stands in another file too; keep one of them")
         if problems.found:
             raise ConfigError("\n".join(problems.found))
     return c.Config(modules, auths)
+
+
+def _is_old(document: Table) -> bool:
+    """The dialect of snmp_exporter up to 0.21: modules at the top, each with its version and auth."""
+    bodies = [body for key, body in document.items() if key not in ("auths", "modules", "version")]
+    keys = {key for body in bodies if isinstance(body, dict) for key in body}
+    return bool(keys & {"walk", "get", "metrics"}) and not document.keys() & {"auths", "modules"}
 
 
 def _read(path: Path) -> Table:
@@ -119,22 +124,23 @@ def _auth(name: str, value: object, problems: _Problems) -> c.Auth:
     return c.Auth(name, str(body.get("community", "public")), 2 if version == 2 else 3, unsupported)
 
 
-def _module(name: str, value: object, problems: _Problems) -> c.Module:
+def _module(name: str, value: object, problems: _Problems, *, old: bool = False) -> c.Module:
     where = f"module {name}"
     body = _table(value, where, problems)
     later: list[str] = []
     for key in body.keys() - _MODULE_KEYS - _MODULE_MOOT:
-        if key in _MODULE_LATER and body[key]:
-            later.append(f"'{key}' ({_MODULE_LATER[str(key)]}) is not supported yet")
-        elif key == "version" or key == "auth":
-            problems.add(where, f"'{key}' in a module is the old dialect; move it to an entry of auths:")
-        elif key not in _MODULE_LATER:
+        if key != "version" and key != "auth":
             problems.add(where, f"unknown key '{key}'; known are {', '.join(sorted(_MODULE_KEYS))}")
+        elif not old:
+            problems.add(where, f"'{key}' in a module is the old dialect; move it to an entry of auths:")
+    auth: c.Auth | None = None
+    if old:
+        own = _table(body.get("auth") or {}, f"{where}: auth", problems)
+        auth = _auth(name, {**own, "version": body.get("version", 2)}, problems)
     walk = tuple(_oid(v, f"{where}: walk", problems) for v in _list(body.get("walk"), f"{where}: walk", problems))
     get = tuple(_oid(v, f"{where}: get", problems) for v in _list(body.get("get"), f"{where}: get", problems))
-    metrics = tuple(
-        _metric(item, where, problems, later) for item in _list(body.get("metrics"), f"{where}: metrics", problems)
-    )
+    listed = _list(body.get("metrics"), f"{where}: metrics", problems)
+    metrics = tuple(metric for item in listed for metric in _metrics(item, where, problems))
     later.extend(
         f"metric '{metric.name}' lies under none of walk: and get:, so it would never be read"
         for metric in metrics
@@ -148,6 +154,9 @@ def _module(name: str, value: object, problems: _Problems) -> c.Module:
         max_repetitions=max(1, _whole(body, "max_repetitions", 25, where, problems)),
         retries=_whole(body, "retries", 3, where, problems),
         timeout_s=_duration(body.get("timeout", "5s"), where, problems),
+        filters=tuple(_filter(f, where, problems) for f in _list(body.get("filters"), f"{where}: filters", problems)),
+        disordered=body.get("allow_nonincreasing_oids") is True,
+        auth=auth,
         unsupported=tuple(dict.fromkeys(later)),
     )
 
@@ -156,36 +165,66 @@ def _covered(oid: c.Arcs, walk: Iterable[c.Arcs], get: Iterable[c.Arcs]) -> bool
     return any(oid[: len(w)] == w or w[: len(oid)] == oid for w in walk) or any(g[: len(oid)] == oid for g in get)
 
 
-def _metric(value: object, module: str, problems: _Problems, later: list[str]) -> c.Metric:
+def _filter(value: object, module: str, problems: _Problems) -> c.Filter:
+    where = f"{module}: filter"
+    body = _table(value, where, problems)
+    for key in body.keys() - {"oid", "targets", "values"}:
+        problems.add(where, f"unknown key '{key}'; known are oid, targets, values")
+    targets = tuple(_oid(target, where, problems) for target in _list(body.get("targets"), where, problems))
+    values = (_pattern(str(text), where, problems) for text in _list(body.get("values"), where, problems))
+    return c.Filter(_oid(body.get("oid"), where, problems), targets, tuple(v for v in values if v is not None))
+
+
+def _pattern(text: str, where: str, problems: _Problems) -> re.Pattern[str] | None:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        problems.add(where, f"{text!r} is no regular expression: {error}")
+        return None
+
+
+def _metrics(value: object, module: str, problems: _Problems) -> Iterable[c.Metric]:
+    """A metric of the file; one for each name of its regex_extracts, which are metrics of their own."""
+    metric = _metric(value, module, problems)
+    where = f"{module}: metric {metric.name}"
+    extracts = value.get("regex_extracts") if isinstance(value, dict) else None
+    if not extracts:
+        return (metric,)
+    found = []
+    for suffix, rows in _table(extracts, f"{where}: regex_extracts", problems).items():
+        bodies = [_table(row, f"{where}: regex_extracts", problems) for row in _list(rows, where, problems)]
+        pairs = [(_pattern(str(b.get("regex", "")), where, problems), str(b.get("value", "$1"))) for b in bodies]
+        taken = tuple(c.Extract(pattern, template) for pattern, template in pairs if pattern is not None)
+        found.append(replace(metric, name=f"{metric.name}{suffix}", extracts=taken))
+    return found
+
+
+def _metric(value: object, module: str, problems: _Problems) -> c.Metric:
     body = _table(value, f"{module}: metrics", problems)
     name = str(body.get("name", ""))
     where = f"{module}: metric {name or '(without name)'}"
     if not _NAME.match(name):
         problems.add(where, f"{name!r} is no name for a metric; use letters, digits and underscores")
     for key in body.keys() - _METRIC_KEYS:
-        if key in _METRIC_LATER:
-            later.append(f"metric '{name}' uses {key}, which is not supported yet")
-        else:
-            problems.add(where, f"unknown key '{key}'; known are {', '.join(sorted(_METRIC_KEYS))}")
+        problems.add(where, f"unknown key '{key}'; known are {', '.join(sorted(_METRIC_KEYS))}")
     kind = str(body.get("type", ""))
-    if kind in _TYPES_LATER:
-        later.append(f"metric '{name}' has type {kind}, which is not supported yet")
-    elif kind not in c.NUMBERS | c.TEXTS | c.ENUMS.keys():
+    if kind not in c.METRIC_TYPES:
         problems.add(where, f"unknown type {kind!r}; use gauge, counter, DisplayString, OctetString ...")
     return c.Metric(
         name,
         _oid(body.get("oid"), where, problems),
         kind,
         str(body.get("help") or ""),
-        tuple(_index(i, where, problems, later) for i in _list(body.get("indexes"), where, problems)),
-        tuple(_lookup(i, where, problems, later) for i in _list(body.get("lookups"), where, problems)),
+        tuple(_index(i, where, problems) for i in _list(body.get("indexes"), where, problems)),
+        tuple(_lookup(i, where, problems) for i in _list(body.get("lookups"), where, problems)),
         _enum(body.get("enum_values"), where, problems),
         _real(body, "scale", where, problems),
         _real(body, "offset", where, problems),
+        str(body.get("datetime_pattern") or ""),
     )
 
 
-def _index(value: object, metric: str, problems: _Problems, later: list[str]) -> c.Index:
+def _index(value: object, metric: str, problems: _Problems) -> c.Index:
     body = _table(value, f"{metric}: indexes", problems)
     label = str(body.get("labelname", ""))
     where = f"{metric}: index {label or '(without labelname)'}"
@@ -194,15 +233,13 @@ def _index(value: object, metric: str, problems: _Problems, later: list[str]) ->
         problems.add(where, "needs a labelname")
     for key in body.keys() - {"labelname", "type", "fixed_size", "implied", "enum_values"}:
         problems.add(where, f"unknown key '{key}'; remove it")
-    if kind in _TYPES_LATER:
-        later.append(f"{metric.partition(': ')[2]} has an index of type {kind}, which is not supported yet")
-    elif kind not in c.INDEX_TYPES:
+    if kind not in c.INDEX_TYPES:
         problems.add(where, f"unknown type {kind!r}")
     size = _whole(body, "fixed_size", 0, where, problems)
     return c.Index(label, kind, size, body.get("implied") is True, _enum(body.get("enum_values"), where, problems))
 
 
-def _lookup(value: object, metric: str, problems: _Problems, later: list[str]) -> c.Lookup:
+def _lookup(value: object, metric: str, problems: _Problems) -> c.Lookup:
     body = _table(value, f"{metric}: lookups", problems)
     label = str(body.get("labelname", ""))
     where = f"{metric}: lookup {label or '(without labelname)'}"
@@ -212,9 +249,7 @@ def _lookup(value: object, metric: str, problems: _Problems, later: list[str]) -
     if not labels:
         return c.Lookup((), label)
     kind = str(body.get("type", ""))
-    if kind in _TYPES_LATER:
-        later.append(f"{metric.partition(': ')[2]} has a lookup of type {kind}, which is not supported yet")
-    elif kind not in c.LOOKUP_TYPES:
+    if kind not in c.LOOKUP_TYPES:
         problems.add(where, f"unknown type {kind!r}")
     return c.Lookup(labels, label, _oid(body.get("oid"), where, problems), kind)
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from exporters.snmp.config import Metric
-from exporters.snmp.message import COUNTER64, OCTET_STRING, OID, Request, encode_get, tlv
-from exporters.snmp.values import escape_help, escape_label, number, text
+from exporters.snmp.message import COUNTER64, OCTET_STRING, OID, OPAQUE, Request, encode_get, tlv
+from exporters.snmp.values import bit, escape_help, escape_label, moment, number, real, text
 
 if TYPE_CHECKING:
     from exporters.snmp.layout import Layout
@@ -29,6 +29,7 @@ class Variable:
     """One instance to read. `labels` is the rendered text between the braces; a check only has no metric.
 
     `named`: the metric's own name is already one of its labels, so that its value is not added as one.
+    `kind`: its own type, where the metric's depends on the row (InetAddress).
     """
 
     name: bytes
@@ -37,23 +38,38 @@ class Variable:
     metric: Metric | None = None
     labels: str = ""
     named: bool = False
+    kind: str = ""
 
     def render(self, tag: int, content: bytes) -> str | None:
         """The sample lines for a value; None where the value does not suit the metric's type."""
         metric = self.metric
         if metric is None:
             return ""
-        if metric.shape == "number" or metric.shape == "states":
-            value = number(tag, content)
-            if value is None:
+        shape = metric.shape
+        if shape == "number" or shape == "time" or shape == "extract":
+            value = self._number(metric, tag, content)
+            return None if value is None else f"{self.series()} {scaled(metric, value)}\n"
+        if shape == "states":
+            state = number(tag, content)
+            return None if state is None else self._states(metric, state)
+        if shape == "bits":
+            if tag not in (OCTET_STRING, OPAQUE):
                 return None
-            if metric.shape == "number":
-                return f"{self.series()} {scaled(metric, value)}\n"
-            return self._states(metric, value)
+            return "".join(f"{self.series(name)} {bit(content, position)}\n" for position, name in metric.enum)
         if self.named:
-            return f"{self.series()} 1\n"
-        shown = text(tag, content, metric.type, dict(metric.enum) if metric.shape == "info" else None)
-        return None if shown is None else f"{self.series(shown)} 1\n"
+            return f"{self.series()} {scaled(metric, 1)}\n"
+        shown = text(tag, content, self.kind or metric.type, dict(metric.enum) if shape == "info" else None)
+        return None if shown is None else f"{self.series(shown)} {1 if shape == 'info' else scaled(metric, 1)}\n"
+
+    def _number(self, metric: Metric, tag: int, content: bytes) -> float | None:
+        """The sample's value before scale and offset."""
+        if metric.shape == "time":
+            return moment(content, metric.type, metric.pattern) if tag == OCTET_STRING else None
+        if metric.shape == "extract":
+            shown = text(tag, content, self.kind or metric.type) or ""
+            return next((v for e in metric.extracts if (v := e.read(shown)) is not None), None)
+        value = number(tag, content)
+        return real(tag, content) if value is None else value
 
     def series(self, own: str | None = None) -> str:
         """Metric name and labels; `own` is the value of the label that is named like the metric."""
@@ -71,9 +87,9 @@ class Variable:
         return "".join(lines)
 
 
-def scaled(metric: Metric, value: int) -> str:
+def scaled(metric: Metric, value: float) -> str:
     """The sample's value: scale and offset as the module says, whole numbers without a point."""
-    if not metric.scale and not metric.offset:
+    if metric.extracts or (not metric.scale and not metric.offset):
         return str(value)
     return repr(value * (metric.scale or 1.0) + metric.offset)
 
@@ -189,10 +205,10 @@ def _chunks(variables: Sequence[Variable], room: int, isolated: frozenset[bytes]
 
 def reply_bytes(name: bytes, tag: int, size: int) -> int:
     """Most octets that this variable takes in a reply, given the value that discovery saw."""
-    content = size + 8 if tag in (OCTET_STRING, OID) else 9 if tag == COUNTER64 else 5
+    content = size + 8 if tag in (OCTET_STRING, OID, OPAQUE) else 9 if tag == COUNTER64 else 5
     return len(tlv(0x30, tlv(0x06, name) + tlv(tag, bytes(content))))
 
 
 def head(metric: Metric) -> str:
     """HELP and TYPE lines of a metric."""
-    return f"# HELP {metric.family} {escape_help(metric.help)}\n# TYPE {metric.family} {metric.prometheus_type}\n"
+    return f"# HELP {metric.family} {escape_help(metric.shown_help)}\n# TYPE {metric.family} {metric.prometheus_type}\n"

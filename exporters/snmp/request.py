@@ -44,5 +44,10 @@ def parse_query(config: Config, query: bytes) -> ScrapeRequest:
     if not all(names):
         raise UnknownName("'module' parameter must not be empty")
     parse_target(targets[0])
-    auth = config.auth((auths and auths[0]) or DEFAULT_AUTH)
-    return ScrapeRequest(targets[0], auth, tuple(config.module(name) for name in dict.fromkeys(names)))
+    modules = tuple(config.module(name) for name in dict.fromkeys(names))
+    own = next((module.auth for module in modules if module.auth is not None), None)
+    if own is None or (auths and auths[0]):
+        own = config.auth((auths and auths[0]) or DEFAULT_AUTH)
+    elif own.unsupported:
+        raise UnknownName(f"module '{names[0]}' cannot be used: {'; '.join(own.unsupported)}")
+    return ScrapeRequest(targets[0], own, modules)

@@ -39,13 +39,18 @@ class Found:
 
 @dataclass(slots=True, eq=False)
 class Column:
-    """A subtree to walk, `prefix` in content octets, and what was found. `trouble` is why it could not be finished."""
+    """A subtree to walk, `prefix` in content octets, and what was found. `trouble` is why it could not be finished.
+
+    `disordered`: an agent whose rows do not rise is followed, until it repeats one (allow_nonincreasing_oids).
+    """
 
     prefix: bytes
     repetitions: int
     rows: list[Found] = field(default_factory=list)
     done: bool = False
     trouble: str = ""
+    disordered: bool = False
+    _seen: set[tuple[int, ...]] = field(default_factory=set)
     _last: tuple[int, ...] = ()
 
     def start(self, conversation: Conversation, community: bytes) -> None:
@@ -85,7 +90,9 @@ class Column:
                 ended = True
                 break
             before, arcs = arcs, decode_arcs(oid[len(self.prefix) :])
-            if arcs <= before:
+            if self.disordered and arcs not in self._seen:
+                self._seen.add(arcs)
+            elif arcs <= before or self.disordered:
                 self.trouble = "its object identifiers do not rise: the agent repeats itself"
                 return None
             fresh.append(Found(oid, tag, reply.data[start:end]))
