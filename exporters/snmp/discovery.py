@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 
 from exporters.snmp.config import COMBINED, INTEGERS, Arcs, Index, Lookup, Metric, Module
 from exporters.snmp.errors import Malformed
@@ -109,6 +110,23 @@ class Discovered:
     bad_rows: int = 0
     _lookup: dict[bytes, Found] = field(default_factory=dict)
 
+    def order(self) -> dict[bytes, bytes]:
+        """For each walked row what stands directly before it in the agent: the row above, else its column.
+
+        Before the first row of a column stands the last one of the column to the left, if that was walked and has rows:
+        nothing can lie between them.
+        """
+        before: dict[bytes, bytes] = {}
+        for prefix, column in self.columns.items():
+            if not column.done or column.disordered or not column.rows:
+                continue
+            names = [row.name for row in column.rows]
+            left = self.columns.get(prefix[:-1] + bytes([prefix[-1] - 1])) if 0 < prefix[-1] < 0x80 else None
+            stands = left is not None and left.done and bool(left.rows)
+            before[names[0]] = left.rows[-1].name if left is not None and stands else prefix
+            before.update(pairwise_reversed(names))
+        return before
+
     def allowed(self, module: Module, start: bytes) -> frozenset[bytes] | None:
         """Names of the instances that the module's filters leave of a column; None where none of them is about it.
 
@@ -134,6 +152,11 @@ class Discovered:
         return self._lookup.get(name)
 
 
+def pairwise_reversed(names: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
+    """Each name but the first with the one before it."""
+    return ((name, last) for last, name in pairwise(names))
+
+
 def fingerprint(needs: Needs, columns: Mapping[bytes, Column]) -> bytes:
     """What the sentinel columns looked like: rows of all, and values where they are look-ups (labels)."""
     labels = {oid_content(rule.oid) for module in needs.modules for rule in module.filters}
@@ -155,6 +178,7 @@ def variables(needs: Needs, found: Discovered) -> list[Variable]:
 
     The first of two samples with the same name and labels wins, so that modules may overlap.
     """
+    order = found.order()
     groups: dict[str, list[Variable]] = {}
     seen: set[tuple[str, str]] = set()
     rows: dict[tuple[tuple[Index, ...], tuple[Lookup, ...]], dict[bytes, tuple[str, frozenset[str]] | None]] = {}
@@ -180,7 +204,8 @@ def variables(needs: Needs, found: Discovered) -> list[Variable]:
                 size = reply_bytes(instance.name, instance.tag, len(instance.content))
                 kind = _kind(metric.type, metric.oid, suffix, found) if metric.type in COMBINED else ""
                 named = metric.name in names and not metric.extracts
-                group.append(Variable(instance.name, size, number_, metric, labels, named, kind))
+                after = order.get(instance.name, b"")
+                group.append(Variable(instance.name, size, number_, metric, labels, named, kind, after))
     shown = [variable for group in groups.values() for variable in group]
     names_shown = {variable.name for variable in shown}
     hidden = [

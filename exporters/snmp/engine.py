@@ -70,6 +70,7 @@ class Entry:
     marks: dict[bytes, int] = field(default_factory=dict)
     fingerprint: bytes = b""
     lost_columns: int = 0
+    most_rows: int = plans.MOST_ROWS
     stale: str = "first contact"
     discovered_at: float = 0.0
     refresh_at: float = 0.0
@@ -295,6 +296,10 @@ class Engine:
         """Change the plan for the next poll where this one showed that it does not suit the agent."""
         if reading.too_big:
             entry.plan = plans.halved(plan, entry.community)
+        if reading.skipped and not reading.absent:
+            rows = plan.most_rows // 2
+            entry.plan = plans.with_rows(entry.plan or plan, rows, entry.community)
+            entry.most_rows = rows
         if reading.failing - plan.isolated:
             entry.plan = plans.isolating(entry.plan or plan, frozenset(reading.failing), entry.community)
         now = self._loop.time()
@@ -343,7 +348,7 @@ class Engine:
             if not column.done:
                 column.rows.clear()
         found = Discovered(columns, scalars.found)
-        entry.plan = plans.build(variables(wanted, found), community)
+        entry.plan = plans.build(variables(wanted, found), community, most_rows=entry.most_rows)
         entry.fingerprint = fingerprint(wanted, columns)
         entry.lost_columns = lost + bool(found.bad_rows)
         entry.marks = {}

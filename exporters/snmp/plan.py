@@ -1,18 +1,20 @@
-"""The poll plan: known instances packed into GET datagrams below the path MTU, each encoded once. Pure.
+"""The poll plan: known instances packed into datagrams below the path MTU, each encoded once. Pure.
 
 Turns the variables that discovery found into batches, in the order in which their samples will be shown, so
 that the texts of the batches only need to be joined. Batches respect the size of the request *and* of the
-expected reply.
+expected reply. Where instances follow each other in the agent's own order, a slice of them is asked for by GETBULK,
+from a known position with a known count: a small request, the same reply, still one round trip.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from exporters.snmp.config import Metric
-from exporters.snmp.message import COUNTER64, OCTET_STRING, OID, OPAQUE, Request, encode_get, tlv
+from exporters.snmp.message import COUNTER64, OCTET_STRING, OID, OPAQUE, Request, encode_bulk, encode_get, tlv
 from exporters.snmp.values import bit, escape_help, escape_label, moment, number, real, text
 
 if TYPE_CHECKING:
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
 
 MTU_BYTES = 1400
 LEAST_BYTES = 200
+MOST_ROWS = 50  # repetitions of one GETBULK: above 55 a known switch leaves rows out (snmp_exporter, PR 13)
+LEAST_ROWS = 4  # a shorter slice costs more than its share of a GET
 MOST_VARIABLES = 100  # per datagram, whatever fits: some agents refuse more
+_DATAGRAM_BYTES = 73  # of every datagram: IP, UDP and all of the message that is not variables
 _MESSAGE_BYTES = 40  # all that is not variables or community, in the longest form
 
 
@@ -30,6 +35,7 @@ class Variable:
 
     `named`: the metric's own name is already one of its labels, so that its value is not added as one.
     `kind`: its own type, where the metric's depends on the row (InetAddress).
+    `after`: what stands directly before it in the agent (an instance or its column); empty where that is not known.
     """
 
     name: bytes
@@ -39,6 +45,7 @@ class Variable:
     labels: str = ""
     named: bool = False
     kind: str = ""
+    after: bytes = b""
 
     def render(self, tag: int, content: bytes) -> str | None:
         """The sample lines for a value; None where the value does not suit the metric's type."""
@@ -96,8 +103,9 @@ def scaled(metric: Metric, value: float) -> str:
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """Variables of one GET datagram. `heads`: HELP and TYPE lines by the position before which they stand.
+    """Variables of one datagram: a GET, or (`bulk`) a slice of a GETBULK walk.
 
+    `heads`: HELP and TYPE lines by the position before which they stand.
     `carried` is the head of the first variable's metric where that began in a batch before: it is needed when that
     one was not answered. `layout` is what the last whole reply looked like.
     """
@@ -108,6 +116,7 @@ class Batch:
     carried: str
     per_module: tuple[tuple[int, int], ...]
     last_family: str
+    bulk: bool = False
     layout: Layout | None = None
 
     @property
@@ -136,6 +145,7 @@ class Plan:
     batches: tuple[Batch, ...]
     limit_bytes: int
     isolated: frozenset[bytes] = field(default_factory=frozenset)
+    most_rows: int = MOST_ROWS
 
 
 def build(
@@ -143,6 +153,7 @@ def build(
     community: bytes,
     limit_bytes: int = MTU_BYTES,
     isolated: frozenset[bytes] = frozenset(),
+    most_rows: int = MOST_ROWS,
 ) -> Plan:
     """Pack variables into batches.
 
@@ -151,10 +162,11 @@ def build(
         community: for the encoded requests.
         limit_bytes: most that a request or an expected reply may have (UDP payload).
         isolated: names that get a datagram of their own, because the agent fails whole requests over them.
+        most_rows: repetitions of a GETBULK at most; below `LEAST_ROWS` everything is read by GET.
     """
     batches: list[Batch] = []
     before: Metric | None = None
-    for chunk in _chunks(variables, limit_bytes - _MESSAGE_BYTES - len(community), isolated):
+    for chunk, bulk in _chunks(variables, limit_bytes - _MESSAGE_BYTES - len(community), isolated, most_rows):
         heads: dict[int, str] = {}
         carried = head(before) if before is not None and _same(chunk[0].metric, before) else ""
         counts: dict[int, int] = {}
@@ -163,10 +175,13 @@ def build(
                 heads[position] = head(variable.metric)
                 before = variable.metric
             counts[variable.module] = counts.get(variable.module, 0) + 1
-        request = encode_get(community, [v.name for v in chunk])
+        if bulk:
+            request = encode_bulk(community, chunk[0].after, len(chunk))
+        else:
+            request = encode_get(community, [v.name for v in chunk])
         family = before.family if before is not None else ""
-        batches.append(Batch(tuple(chunk), request, heads, carried, tuple(counts.items()), family))
-    return Plan(tuple(variables), tuple(batches), limit_bytes, isolated)
+        batches.append(Batch(tuple(chunk), request, heads, carried, tuple(counts.items()), family, bulk))
+    return Plan(tuple(variables), tuple(batches), limit_bytes, isolated, most_rows)
 
 
 def _same(metric: Metric | None, other: Metric | None) -> bool:
@@ -176,20 +191,79 @@ def _same(metric: Metric | None, other: Metric | None) -> bool:
 
 def halved(plan: Plan, community: bytes) -> Plan:
     """The same plan in datagrams half as large (after tooBig)."""
-    return build(plan.variables, community, max(LEAST_BYTES, plan.limit_bytes // 2), plan.isolated)
+    return build(plan.variables, community, max(LEAST_BYTES, plan.limit_bytes // 2), plan.isolated, plan.most_rows)
 
 
 def isolating(plan: Plan, names: frozenset[bytes], community: bytes) -> Plan:
     """The same plan with `names` in datagrams of their own (after an error that named them)."""
-    return build(plan.variables, community, plan.limit_bytes, plan.isolated | names)
+    return build(plan.variables, community, plan.limit_bytes, plan.isolated | names, plan.most_rows)
+
+
+def with_rows(plan: Plan, most_rows: int, community: bytes) -> Plan:
+    """The same plan with shorter slices (after an agent that leaves rows out of longer ones)."""
+    return build(plan.variables, community, plan.limit_bytes, plan.isolated, most_rows)
 
 
 def without(plan: Plan, gone: Callable[[Variable], bool], community: bytes) -> Plan:
     """The same plan without some variables (instances that the agent does not have)."""
-    return build([v for v in plan.variables if not gone(v)], community, plan.limit_bytes, plan.isolated)
+    kept = [v for v in plan.variables if not gone(v)]
+    return build(kept, community, plan.limit_bytes, plan.isolated, plan.most_rows)
 
 
-def _chunks(variables: Sequence[Variable], room: int, isolated: frozenset[bytes]) -> list[list[Variable]]:
+def _chunks(
+    variables: Sequence[Variable], room: int, isolated: frozenset[bytes], most_rows: int
+) -> list[tuple[list[Variable], bool]]:
+    """The variables of each datagram, and whether they are a slice; in order."""
+    chunks: list[tuple[list[Variable], bool]] = []
+    single: list[Variable] = []
+
+    def flush() -> None:
+        chunks.extend((chunk, False) for chunk in _gets(single, room, isolated))
+        single.clear()
+
+    for run in _runs(variables, isolated):
+        parts = _slices(run, room, most_rows) if min(len(run), most_rows) >= LEAST_ROWS else []
+        if not parts or not _pays(run, len(parts)):
+            single += run
+            continue
+        flush()
+        chunks.extend((chunk, True) for chunk in parts)
+    flush()
+    return chunks
+
+
+def _pays(run: list[Variable], count: int) -> bool:
+    """Tell whether `count` slices cost clearly less than the names that a GET would send; each is a datagram more."""
+    names = sum(len(variable.name) + 6 for variable in run)
+    return names >= 2 * count * (2 * _DATAGRAM_BYTES + len(run[0].after))
+
+
+def _runs(variables: Sequence[Variable], isolated: frozenset[bytes]) -> list[list[Variable]]:
+    """Stretches of variables that follow each other in the agent too; what fails by itself stands alone."""
+    runs: list[list[Variable]] = []
+    before = b""
+    for variable in variables:
+        alone = not variable.after or variable.name in isolated
+        if alone or not before or variable.after != before:
+            runs.append([])
+        runs[-1].append(variable)
+        before = b"" if alone else variable.name
+    return runs
+
+
+def _slices(run: list[Variable], room: int, most_rows: int) -> list[list[Variable]]:
+    """A stretch in equal parts, as few as fit: a short last one would cost a datagram of its own."""
+    size = sum(v.reply_bytes for v in run)
+    count = max(-(-size // room), -(-len(run) // most_rows))
+    while True:
+        cuts = [len(run) * n // count for n in range(count + 1)]
+        parts = [run[a:b] for a, b in pairwise(cuts)]
+        if all(sum(v.reply_bytes for v in part) <= room or len(part) == 1 for part in parts):
+            return parts
+        count += 1
+
+
+def _gets(variables: Sequence[Variable], room: int, isolated: frozenset[bytes]) -> list[list[Variable]]:
     chunks: list[list[Variable]] = []
     used = room + 1
     for variable in variables:

@@ -43,6 +43,7 @@ class Reading:
     absent: set[bytes] = field(default_factory=set)
     failing: set[bytes] = field(default_factory=set)
     too_big: bool = False
+    skipped: bool = False  # a slice came back without some of its rows
     denied: bool = False
     unanswered: int = 0
     pdus: dict[int, int] = field(default_factory=dict)
@@ -71,7 +72,7 @@ class Reading:
         if reply is None:
             return False
         names = [variable.name for variable in batch.variables]
-        if not self._take_reply(slot, names, reply, batch.per_module[0][0], again=True):
+        if not self._take_reply(slot, names, reply, batch.per_module[0][0], again=True, bulk=batch.bulk):
             return False
         if not reply.error_status and [varbind.oid for varbind in reply.varbinds] == names:
             batch.layout = learn(batch, reply, self.checks)
@@ -85,7 +86,9 @@ class Reading:
             return None
         return reply if reply.request_id == request_id else None
 
-    def _take_reply(self, slot: int, names: Sequence[bytes], reply: Reply, owner: int, *, again: bool) -> bool:
+    def _take_reply(
+        self, slot: int, names: Sequence[bytes], reply: Reply, owner: int, *, again: bool, bulk: bool = False
+    ) -> bool:
         """Take a decoded reply for `names`, whole or in part; False where it answers none of them."""
         if reply.error_status:
             self._split(slot, names, reply, owner)
@@ -105,9 +108,10 @@ class Reading:
                 value = number(tag, content)
                 if value is not None:
                     self.checked[oid] = value
-        if len(wanted) == len(names):
+        if len(wanted) == len(names) and not (bulk and reply.varbinds):
             return False
         if wanted and again:
+            self.skipped = self.skipped or bulk
             self.stats.refilled += len(wanted)
             self._ask(slot, list(wanted), owner, again=False)
         return True

@@ -141,6 +141,7 @@ def _figures(process: psutil.Process, port: int, agent: int) -> dict[str, object
         body = _scrape(connection, agent)
     wall_s, after = time.perf_counter() - began, process.cpu_times()
     cpu_s = (after.user + after.system - before.user - before.system) / SCRAPES
+    wire = _on_the_wire(connection, agent)
     relay = _free_port(socket.SOCK_DGRAM)
     with _process([sys.executable, "-m", "tests.bench.snmp_relay", str(relay), str(agent), str(RTT_MS)]):
         time.sleep(1.0)
@@ -158,9 +159,29 @@ def _figures(process: psutil.Process, port: int, agent: int) -> dict[str, object
         "scrapes_at_600_ms_rtt": len(times),  # the peer keeps no state: one scrape stands for first and next
         "first_scrape_at_600_ms_rtt_s": times[0],
         "next_scrape_at_600_ms_rtt_s": times[-1],
+        "wire": wire,
         "memory_rss_mb": round(process.memory_info().rss / 1e6, 1),
         "body": body,
     }
+
+
+def _on_the_wire(connection: http.client.HTTPConnection, agent: int) -> dict[str, int]:
+    """Datagrams and octets each way of one steady scrape: the second over a path that counts."""
+    port = _free_port(socket.SOCK_DGRAM)
+    command = [sys.executable, "-m", "tests.bench.snmp_relay", str(port), str(agent), "0"]
+    relay = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        time.sleep(1.0)
+        assert relay.stdout is not None
+        counts: dict[str, int] = {}
+        for _ in range(2):
+            _scrape(connection, port)
+            relay.send_signal(signal.SIGUSR1)
+            counts = json.loads(relay.stdout.readline())
+        return counts | {"bytes": counts["bytes_out"] + counts["bytes_back"]}
+    finally:
+        relay.terminate()
+        relay.wait(10)
 
 
 def _samples(body: str) -> dict[str, float]:
@@ -181,6 +202,7 @@ def _compared(result: dict[str, object]) -> dict[str, object]:
     a, b = _samples(ours["body"]), _samples(peer["body"])
     still = [key for key in a.keys() & b.keys() if "Octets" not in key and "Pkts" not in key and "Time" not in key]
     return {
+        "bytes_share_of_peer": round(ours["wire"]["bytes"] / peer["wire"]["bytes"], 4),
         "cpu_share_of_peer": round(ours["cpu_ms_per_scrape"] / peer["cpu_ms_per_scrape"], 4),
         "round_trips_at_600_ms_rtt": {
             "ours_first": round(ours["first_scrape_at_600_ms_rtt_s"] / RTT_MS * 1000, 2),
