@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from exporters.common.errors import BadInput
 from exporters.snmp.errors import UnknownName
+from exporters.snmp.usm import User
 
 Arcs = tuple[int, ...]
 Shape = Literal["number", "label", "info", "states", "bits", "time", "extract"]
@@ -170,12 +172,36 @@ class Module:
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """Credentials. `community` may hold `${NAME}`: the environment's variable, read when the credentials are used."""
+    """Credentials. Secrets and the user's name may hold `${NAME}`: a variable of the environment, read when used.
+
+    `context` and `context_engine_id` are of SNMPv3, like all that begins with the user's name.
+    """
 
     name: str
-    community: str = "public"
+    community: str = field(default="public", repr=False)
     version: int = 2
     unsupported: tuple[str, ...] = ()
+    username: str = ""
+    level: str = "noAuthNoPriv"
+    auth_protocol: str = "MD5"
+    password: str = field(default="", repr=False)
+    priv_protocol: str = "DES"
+    priv_password: str = field(default="", repr=False)
+    context: str = ""
+    context_engine_id: bytes = b""
+
+    def user(self, environment: Mapping[str, str] = os.environ) -> User:
+        """The user of SNMPv3, with references to the environment replaced.
+
+        Raises:
+            UnknownName: a variable that is not set, or a password that is too short.
+        """
+        texts = (self.username, self.password, self.priv_password)
+        name, password, private = (self._filled(text, environment) for text in texts)
+        try:
+            return User(name, self.level, self.auth_protocol, password, self.priv_protocol, private)
+        except BadInput as error:
+            raise UnknownName(f"auth '{self.name}' cannot be used: {error}") from error
 
     def secret(self, environment: Mapping[str, str] = os.environ) -> bytes:
         """The community, with references to the environment replaced.
@@ -183,17 +209,19 @@ class Auth:
         Raises:
             UnknownName: a variable that is not set; the message names it.
         """
+        return self._filled(self.community, environment).encode()
 
+    def _filled(self, text: str, environment: Mapping[str, str]) -> str:
         def value(match: re.Match[str]) -> str:
             name = match.group(1)
             if name not in environment:
                 raise UnknownName(
-                    f"auth '{self.name}' takes its community from the environment variable {name}, which is not set; "
+                    f"auth '{self.name}' takes a secret from the environment variable {name}, which is not set; "
                     f"set {name} where the exporter is started, or ask for another auth"
                 )
             return environment[name]
 
-        return _VARIABLE.sub(value, self.community).encode()
+        return _VARIABLE.sub(value, text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,23 +12,29 @@ import asyncio
 import errno
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from exporters.snmp.errors import PollFailed
 from exporters.snmp.message import Request
 from exporters.snmp.path import Path
 from exporters.snmp.transport import Address, Transport
 
+if TYPE_CHECKING:
+    from exporters.snmp.security import Security
+
+_MOST_AGAIN = 3  # times that an exchange is sent again because of the engine's clock
 _GRAIN_S = 0.001  # timers this close are one
 
 
 class Exchange:
     """A request and what takes its reply. `take` returns False for a reply that is not an answer to it."""
 
-    __slots__ = ("id_offset", "ids", "last_id", "owner", "payload", "sent_at", "take", "tries")
+    __slots__ = ("again", "ids", "last_id", "owner", "request", "seal", "sent_at", "take", "tries")
 
     def __init__(self, request: Request, take: Callable[[bytes, int], bool], owner: int = 0) -> None:
-        self.payload = bytearray(request.data)
-        self.id_offset = request.id_offset
+        self.request = request
+        self.seal: Callable[[int, float], bytes | bytearray] = _plain(request)
+        self.again = 0
         self.take = take
         self.owner = owner  # module that its packets are counted for
         self.tries = 0
@@ -37,13 +43,34 @@ class Exchange:
         self.sent_at = 0.0
 
 
+def _plain(request: Request) -> Callable[[int, float], bytearray]:
+    """What makes an SNMPv2c request's datagram: its request-id is patched in."""
+    payload, at = bytearray(request.data), request.id_offset
+
+    def seal(number: int, _: float) -> bytearray:
+        payload[at : at + 4] = number.to_bytes(4, "big")
+        return payload
+
+    return seal
+
+
 class Conversation:
     """See the module. Counts are of this conversation only."""
 
     def __init__(
-        self, transport: Transport, address: Address, path: Path, deadline: float, retries: int, timeout_s: float
+        self,
+        transport: Transport,
+        address: Address,
+        path: Path,
+        deadline: float,
+        retries: int,
+        timeout_s: float,
+        security: Security | None = None,
     ) -> None:
-        """Args: `deadline` in loop time; `retries` per request; `timeout_s` bounds the wait for one answer."""
+        """Args: `deadline` in loop time; `retries` per request; `timeout_s` bounds the wait for one answer.
+
+        With `security`, everything goes sealed.
+        """
         self.address = address
         self.heard = 0
         self.malformed = 0
@@ -56,6 +83,7 @@ class Conversation:
         self._deadline = deadline
         self._retries = retries
         self._timeout_s = timeout_s
+        self._security = security
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Exchange] = deque()
         self._flying: dict[Exchange, None] = {}  # in order of their last transmission
@@ -67,6 +95,8 @@ class Conversation:
 
     def submit(self, exchange: Exchange) -> None:
         """Queue an exchange; also while the conversation runs (a walk's next step, a split)."""
+        if self._security is not None:
+            exchange.seal = self._security.sealer(exchange.request)
         self._queue.append(exchange)
 
     async def run(self) -> None:
@@ -82,6 +112,8 @@ class Conversation:
     def failure(self) -> PollFailed:
         """Why nothing was heard, or nothing that makes sense."""
         host, port = self.address
+        if self._security is not None and self._security.trouble:
+            return PollFailed("credentials", f"{host}:{port} refuses us: {self._security.trouble}")
         if self._send_error is not None:
             return PollFailed("network", f"cannot send to {host}: {self._send_error.strerror}")
         if self.malformed:
@@ -96,12 +128,21 @@ class Conversation:
         """Take a reply (see `transport.Listener`)."""
         exchange = token
         assert isinstance(exchange, Exchange)
+        now = self._loop.time()
+        if self._security is not None:
+            opened = self._security.open(data, request_id, now)
+            if opened == "end":
+                self._give_up()
+                return
+            if opened == "again" and exchange.again < _MOST_AGAIN:
+                self._again(exchange, now - sent_at, now)
+                return
+            data = opened if isinstance(opened, bytes) else b""
         if not exchange.take(data, request_id):
             self.malformed += 1
             if not self.heard and self.malformed > self._retries:
                 self._give_up()
             return
-        now = self._loop.time()
         self.heard += 1
         self._path.on_reply(now - sent_at)
         for number in exchange.ids:
@@ -117,6 +158,19 @@ class Conversation:
             self._finish()
         else:
             self._expect_losses(now)
+
+    def _again(self, exchange: Exchange, rtt_s: float, now: float) -> None:
+        """Send an exchange again at once, with the clock that the engine has just told; it counts as no loss."""
+        self._path.on_reply(rtt_s)
+        exchange.again += 1
+        exchange.tries = max(exchange.tries - 1, 0)
+        for number in exchange.ids:
+            self._transport.forget(number)
+        exchange.ids.clear()
+        if exchange in self._flying:
+            del self._flying[exchange]
+            self._queue.appendleft(exchange)
+        self._pump(now)
 
     def unreachable(self, number: int) -> None:
         """Take an ICMP error: the second refusal of a target that has answered nothing ends the conversation."""
@@ -148,7 +202,7 @@ class Conversation:
         if exchange.tries > 1:
             self.retried[owner] = self.retried.get(owner, 0) + 1
         try:
-            request_id = self._transport.send(self, exchange, exchange.payload, exchange.id_offset, now)
+            request_id = self._transport.send(self, exchange, exchange.seal, now)
         except OSError as error:
             self._send_error = error
             self._abandon(exchange)

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, field
 
 from exporters.snmp import plan as plans
 from exporters.snmp.addresses import Resolver
 from exporters.snmp.config import Auth, Config, Module
 from exporters.snmp.conversation import Conversation
 from exporters.snmp.discovery import SYS_UPTIME, Discovered, Needs, fingerprint, needs, variables
-from exporters.snmp.errors import PollFailed, Reason
-from exporters.snmp.path import Path
+from exporters.snmp.errors import PollFailed
 from exporters.snmp.reading import Reading, ReadStats
+from exporters.snmp.security import Security, begin, silent
+from exporters.snmp.state import EngineStats, Entry, Key, PollResult, Target
 from exporters.snmp.transport import Address, Transport
+from exporters.snmp.usm import User
 from exporters.snmp.walk import Column, Scalars, start_walk
 
 DISCOVERY_LIMIT_S = 60.0
@@ -28,66 +29,6 @@ REDISCOVER_S = 6 * 3600.0  # everything is walked again this often
 LEAST_PAUSE_S = 60.0  # between discoveries for lost rows or instances, so that a broken agent costs little
 MOST_TARGETS = 20_000
 _ATTEMPTS = 3
-
-Key = tuple[str, tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class PollResult:
-    """What one poll gave. Counts by position of the module in `modules`."""
-
-    text: str
-    modules: tuple[str, ...]
-    duration_s: float
-    walk_s: float
-    sent: dict[int, int]
-    retried: dict[int, int]
-    pdus: dict[int, int]
-    planned: int
-    unanswered: int
-    partial: bool
-
-
-@dataclass(slots=True)
-class EngineStats:
-    """What the engine did since its start."""
-
-    polls: int = 0
-    partial: int = 0
-    shared: int = 0
-    unanswered: int = 0
-    failures: dict[Reason, int] = field(default_factory=dict)
-    discoveries: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(slots=True, eq=False)
-class Entry:
-    """The index cache for one target, auth and set of modules. Times in loop time; `stale` says why to walk again."""
-
-    needs: Needs
-    community: bytes
-    plan: plans.Plan | None = None
-    marks: dict[bytes, int] = field(default_factory=dict)
-    fingerprint: bytes = b""
-    lost_columns: int = 0
-    most_rows: int = plans.MOST_ROWS
-    stale: str = "first contact"
-    discovered_at: float = 0.0
-    refresh_at: float = 0.0
-    expires_at: float = 0.0
-    task: asyncio.Task[None] | None = None
-    walking: Conversation | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Target:
-    """What is known of one address."""
-
-    address: Address
-    path: Path = field(default_factory=Path)
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    entries: dict[Key, Entry] = field(default_factory=dict)
-    running: dict[Key, asyncio.Future[PollResult]] = field(default_factory=dict)
 
 
 class Engine:
@@ -125,8 +66,8 @@ class Engine:
         """
         started = self._loop.time()
         deadline = started + budget_s
-        community = auth.secret()
-        key = (auth.name, tuple(module.name for module in modules))
+        credentials = auth.user() if auth.version == 3 else auth.secret()
+        key = (auth.name, auth.context, auth.context_engine_id, tuple(module.name for module in modules))
         try:
             known = self._target(await self._resolver.resolve(target))
             running = known.running.get(key)
@@ -135,7 +76,7 @@ class Engine:
                 return await self._join(running, deadline)
             running = known.running[key] = self._loop.create_future()
             try:
-                result = await self._in_turn(known, key, modules, community, deadline)
+                result = await self._in_turn(known, key, modules, credentials, deadline)
             except PollFailed as error:
                 running.set_exception(error)
                 running.exception()  # seen: it is raised here too
@@ -179,7 +120,7 @@ class Engine:
             raise PollFailed("busy", "a poll of this target is still under way; it is not started twice") from None
 
     async def _in_turn(
-        self, target: Target, key: Key, modules: tuple[Module, ...], community: bytes, deadline: float
+        self, target: Target, key: Key, modules: tuple[Module, ...], credentials: bytes | User, deadline: float
     ) -> PollResult:
         try:
             await asyncio.wait_for(target.lock.acquire(), max(0.0, deadline - self._loop.time())) if (
@@ -189,8 +130,12 @@ class Engine:
             raise PollFailed("busy", "another poll of this target took all the time there was") from None
         try:
             entry = target.entries.get(key)
-            if entry is None or entry.community != community or entry.needs.modules != modules:
-                entry = target.entries[key] = Entry(self._needs_of(modules), community)
+            if entry is None or entry.credentials != credentials or entry.needs.modules != modules:
+                security: Security | None = None
+                if isinstance(credentials, User):
+                    known = (credentials, key[1], key[2])
+                    security = target.securities.setdefault(known, Security(credentials, key[1].encode(), key[2]))
+                entry = target.entries[key] = Entry(self._needs_of(modules), credentials, security)
             return await self._poll(target, entry, deadline)
         finally:
             target.lock.release()
@@ -213,15 +158,27 @@ class Engine:
         for attempt in range(_ATTEMPTS):
             now = self._loop.time()
             fresh = entry.plan is None or bool(entry.stale) or now >= entry.expires_at
-            if fresh:
-                await self._discovered(target, entry, deadline)
-                walk_s += self._loop.time() - now
+            try:
+                await self._begin_session(target, entry, deadline)
+                if fresh:
+                    await self._discovered(target, entry, deadline)
+                    walk_s += self._loop.time() - now
+            except PollFailed:
+                if self._lost_session(entry) and attempt < _ATTEMPTS - 1:
+                    continue
+                raise
             plan = entry.plan
             assert plan is not None
             if not plan.variables:
                 entry.stale = "nothing found"  # answered, but with none of these: look again next time
                 return self._nothing(entry, walk_s)
-            reading, sentinels = await self._read(target, entry, plan, deadline)
+            try:
+                reading, sentinels = await self._read(target, entry, plan, deadline)
+            except PollFailed:
+                if self._lost_session(entry) and attempt < _ATTEMPTS - 1:
+                    entry.stale = "another engine"
+                    continue
+                raise
             _add(sent, reading.conversation.sent)
             _add(retried, reading.conversation.retried)
             text = reading.text()
@@ -246,6 +203,18 @@ class Engine:
             )
         raise AssertionError("the last attempt returns or raises")
 
+    # ------------------------------------------------------------------ SNMPv3
+
+    @staticmethod
+    def _lost_session(entry: Entry) -> bool:
+        """Tell whether the engine at the address is another one than we knew."""
+        return entry.security is not None and entry.security.session is None
+
+    async def _begin_session(self, target: Target, entry: Entry, deadline: float) -> None:
+        """Where SNMPv3 needs it: learn who the engine is, and its clock."""
+        if entry.security is not None:
+            await begin(entry.security, lambda: self._conversation(target, entry.needs, deadline), self._loop.time)
+
     def _nothing(self, entry: Entry, walk_s: float) -> PollResult:
         """The result for an agent that answers and has nothing of what was asked for: no samples, as with the peer."""
         modules = tuple(module.name for module in entry.needs.modules)
@@ -255,7 +224,7 @@ class Engine:
         self, target: Target, entry: Entry, plan: plans.Plan, deadline: float
     ) -> tuple[Reading, dict[bytes, Column]]:
         """One reading of the plan; where a refresh is due, the sentinel columns are walked in the same conversation."""
-        conversation = self._conversation(target, entry.needs, deadline)
+        conversation = self._conversation(target, entry.needs, deadline, entry.security)
         reading = Reading(plan, entry.community, frozenset(entry.needs.checks), conversation, self.read_stats)
         reading.start()
         columns: dict[bytes, Column] = {}
@@ -264,7 +233,7 @@ class Engine:
             start_walk(conversation, entry.community, columns.values())
         await conversation.run()
         if not conversation.heard:
-            raise conversation.failure()
+            raise silent(entry.security, conversation.failure())
         return reading, columns
 
     def _index_change(self, entry: Entry, reading: Reading, sentinels: dict[bytes, Column]) -> str:
@@ -318,7 +287,7 @@ class Engine:
             await asyncio.wait_for(asyncio.shield(task), max(0.0, deadline - self._loop.time()))
         except TimeoutError:
             if entry.walking is not None and not entry.walking.heard:
-                raise entry.walking.failure() from None
+                raise silent(entry.security, entry.walking.failure()) from None
             raise PollFailed(
                 "discovery", "first walk of this target not finished by the scrape's deadline; it goes on by itself"
             ) from None
@@ -329,7 +298,8 @@ class Engine:
     async def _discover(self, target: Target, entry: Entry) -> None:
         """Walk all columns and get all scalars, side by side, and make the plan."""
         wanted, community, cause = entry.needs, entry.community, entry.stale or "age"
-        conversation = entry.walking = self._conversation(target, wanted, self._loop.time() + DISCOVERY_LIMIT_S)
+        until = self._loop.time() + DISCOVERY_LIMIT_S
+        conversation = entry.walking = self._conversation(target, wanted, until, entry.security)
         scalars = Scalars()
         scalars.start(conversation, community, wanted.scalars)
         disordered = any(module.disordered for module in wanted.modules)
@@ -337,7 +307,7 @@ class Engine:
         start_walk(conversation, community, columns.values())
         await conversation.run()
         if not conversation.heard:
-            raise conversation.failure()
+            raise silent(entry.security, conversation.failure())
         if scalars.denied and not scalars.found:
             raise PollFailed("credentials", "the agent answers authorizationError: these credentials may not read")
         troubles = [column.trouble for column in columns.values() if column.trouble]
@@ -348,7 +318,7 @@ class Engine:
             if not column.done:
                 column.rows.clear()
         found = Discovered(columns, scalars.found)
-        entry.plan = plans.build(variables(wanted, found), community, most_rows=entry.most_rows)
+        entry.plan = plans.build(variables(wanted, found), community, entry.limit_bytes, most_rows=entry.most_rows)
         entry.fingerprint = fingerprint(wanted, columns)
         entry.lost_columns = lost + bool(found.bad_rows)
         entry.marks = {}
@@ -362,10 +332,12 @@ class Engine:
         entry.expires_at = now + _about(REDISCOVER_S)
         self.stats.discoveries[cause] = self.stats.discoveries.get(cause, 0) + 1
 
-    def _conversation(self, target: Target, wanted: Needs, deadline: float) -> Conversation:
+    def _conversation(
+        self, target: Target, wanted: Needs, deadline: float, security: Security | None = None
+    ) -> Conversation:
         retries = max((module.retries for module in wanted.modules), default=3)
         timeout_s = min((module.timeout_s for module in wanted.modules), default=5.0)
-        return Conversation(self.transport, target.address, target.path, deadline, retries, timeout_s)
+        return Conversation(self.transport, target.address, target.path, deadline, retries, timeout_s, security)
 
 
 def _add(total: dict[int, int], more: dict[int, int]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from exporters.snmp.engine import PollResult
+from exporters.snmp.state import PollResult
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

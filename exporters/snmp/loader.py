@@ -17,6 +17,7 @@ import yaml
 from exporters.snmp import config as c
 from exporters.snmp.errors import ConfigError, Malformed
 from exporters.snmp.message import parse_oid
+from exporters.snmp.usm import AUTH_PROTOCOLS, LEVELS, PRIV_PROTOCOLS
 
 SHIPPED = Path(__file__).with_name("snmp.yml")
 
@@ -27,6 +28,10 @@ _METRIC_KEYS = {"name", "oid", "type", "help", "indexes", "lookups", "enum_value
 _METRIC_KEYS |= {"regex_extracts", "datetime_pattern"}
 _AUTH_KEYS = {"community", "version", "security_level", "username", "password", "auth_protocol", "priv_protocol"}
 _AUTH_KEYS |= {"priv_password", "context_name"}
+_AUTH_DEFAULTS = {
+    "username": "", "security_level": "noAuthNoPriv", "auth_protocol": "MD5", "password": "", "priv_protocol": "DES",
+    "priv_password": "", "context_name": "",
+}  # fmt: skip
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
@@ -116,12 +121,40 @@ def _auth(name: str, value: object, problems: _Problems) -> c.Auth:
     version = body.get("version", 2)
     if version not in (1, 2, 3):
         problems.add(where, f"version {version!r}; expected 1, 2 or 3")
-    unsupported: tuple[str, ...] = ()
-    if version in (1, 3):
-        unsupported = (f"SNMP version {version} is not supported yet, use version 2",)
-    elif body.get("context_name"):
-        unsupported = ("context_name needs SNMPv3, which is not supported yet",)
-    return c.Auth(name, str(body.get("community", "public")), 2 if version == 2 else 3, unsupported)
+    unsupported = ("SNMP version 1 is not supported yet, use version 2 or 3",) if version == 1 else ()
+    texts = {key: str(body.get(key) or default) for key, default in _AUTH_DEFAULTS.items()}
+    if version == 3:
+        _check_user(where, texts, problems)
+    return c.Auth(
+        name,
+        str(body.get("community", "public")),
+        version if version in (1, 2, 3) else 2,
+        unsupported,
+        texts["username"],
+        texts["security_level"],
+        texts["auth_protocol"],
+        texts["password"],
+        texts["priv_protocol"],
+        texts["priv_password"],
+        texts["context_name"],
+    )
+
+
+def _check_user(where: str, texts: dict[str, str], problems: _Problems) -> None:
+    """What the peer checks of an SNMPv3 user: level, protocols, and that nothing is missing."""
+    level = texts["security_level"]
+    if level not in LEVELS:
+        problems.add(where, f"security_level {level!r}; expected one of {', '.join(LEVELS)}")
+        return
+    if not texts["username"]:
+        problems.add(where, "username is missing; SNMPv3 needs one")
+    wanted = (("auth_protocol", "password", AUTH_PROTOCOLS, 1), ("priv_protocol", "priv_password", PRIV_PROTOCOLS, 2))
+    for protocol, password, known, flag in wanted:
+        if LEVELS[level] & flag:
+            if texts[protocol] not in known:
+                problems.add(where, f"{protocol} {texts[protocol]!r}; expected one of {', '.join(known)}")
+            if not texts[password]:
+                problems.add(where, f"{password} is missing; {level} needs one (write it as ${{NAME}})")
 
 
 def _module(name: str, value: object, problems: _Problems, *, old: bool = False) -> c.Module:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qs
 
 from exporters.snmp.addresses import parse_target
@@ -11,8 +11,6 @@ from exporters.snmp.errors import UnknownName
 
 DEFAULT_AUTH = "public_v2"
 DEFAULT_MODULE = "if_mib"
-_LATER = {"snmp_context": "SNMP contexts need SNMPv3", "snmp_engineid": "engine ids need SNMPv3"}
-_KNOWN = {"target", "auth", "module"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +29,6 @@ def parse_query(config: Config, query: bytes) -> ScrapeRequest:
         UnknownName: target missing, or target, auth or module unknown or not usable: HTTP 400.
     """
     values = parse_qs(query.decode("latin-1"), keep_blank_values=True)
-    for name in values.keys() - _KNOWN:
-        if name in _LATER:
-            raise UnknownName(f"'{name}' is not supported yet: {_LATER[name]}")
     targets = values.get("target", [])
     if len(targets) != 1 or not targets[0]:
         raise UnknownName("'target' parameter must be specified once, for example /snmp?target=192.0.2.1&module=if_mib")
@@ -50,4 +45,14 @@ def parse_query(config: Config, query: bytes) -> ScrapeRequest:
         own = config.auth((auths and auths[0]) or DEFAULT_AUTH)
     elif own.unsupported:
         raise UnknownName(f"module '{names[0]}' cannot be used: {'; '.join(own.unsupported)}")
+    context, engine = (values.get(name, [""])[0] for name in ("snmp_context", "snmp_engineid"))
+    if own.version == 3 and (context or engine):  # without meaning in SNMPv2c, as with the peer
+        own = replace(own, context=context or own.context, context_engine_id=_engine_id(engine))
     return ScrapeRequest(targets[0], own, modules)
+
+
+def _engine_id(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raise UnknownName(f"'snmp_engineid' {text!r} is not written in hexadecimal digits") from None

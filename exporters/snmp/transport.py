@@ -15,9 +15,11 @@ import select
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from exporters.snmp import v3
 from exporters.snmp.message import REQUEST_ID_FIRST, REQUEST_ID_LAST, peek_request_id
 
 RECEIVE_BUFFER_BYTES = 8 << 20
@@ -28,6 +30,14 @@ _IP_RECVERR, _IPV6_RECVERR, _SO_RCVBUFFORCE = 11, 25, 33  # <linux/in.h>, <linux
 _EXTENDED_ERROR = struct.Struct("=IBBBxII")  # struct sock_extended_err, <linux/errqueue.h>
 
 Address = tuple[str, int]
+Seal = Callable[[int, float], bytes | bytearray]
+
+
+def peek(data: bytes) -> int | None:
+    """The request-id (SNMPv3: msgID, which is the same) of what looks like a message; only a look-up key."""
+    second = data[1] if len(data) > 1 else 0
+    at = 4 if second < 0x80 else 4 + (second & 0x7F)  # where the version stands
+    return v3.peek(data) if data[at : at + 1] == b"\x03" else peek_request_id(data)
 
 
 class Listener(Protocol):
@@ -89,8 +99,8 @@ class Transport:
         self._sockets.clear()
         self._table.clear()
 
-    def send(self, listener: Listener, token: object, payload: bytearray, id_offset: int, now: float) -> int:
-        """Send `payload` under a fresh request-id, which is patched in at `id_offset`, and return that id.
+    def send(self, listener: Listener, token: object, seal: Seal, now: float) -> int:
+        """Send what `seal` makes of a fresh request-id and the time, and return that id.
 
         Raises:
             OSError: the system refuses to send there at all (no route, for example).
@@ -100,7 +110,7 @@ class Transport:
         sock = self._sockets.get(family) or self._open(family)
         request_id = self._next_id
         self._next_id = request_id + 1 if request_id < REQUEST_ID_LAST else REQUEST_ID_FIRST
-        payload[id_offset : id_offset + 4] = request_id.to_bytes(4, "big")
+        payload = seal(request_id, now)
         self._table[request_id] = (listener, token, now)
         stats = self.stats
         stats.sent += 1
@@ -111,7 +121,7 @@ class Transport:
             self._send_again(sock, payload, address, error)
         return request_id
 
-    def _send_again(self, sock: socket.socket, payload: bytearray, address: Address, error: OSError) -> None:
+    def _send_again(self, sock: socket.socket, payload: bytes | bytearray, address: Address, error: OSError) -> None:
         """A failed send: an old ICMP error of any target shows here once; a full buffer is a lost datagram."""
         self.stats.send_errors += 1
         if error.errno in (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH):
@@ -161,7 +171,7 @@ class Transport:
             stats.received += 1
             stats.received_bytes += size
             data = bytes(view[:size])
-            request_id = peek_request_id(data)
+            request_id = peek(data)
             entry = table.get(request_id) if request_id is not None else None
             if entry is None or request_id is None:
                 stats.unknown += 1
@@ -184,7 +194,7 @@ class Transport:
                 return
             self.stats.unreachable += 1
             number = next((_EXTENDED_ERROR.unpack_from(c[2])[0] for c in control if len(c[2]) >= 16), 0)
-            request_id = peek_request_id(data)
+            request_id = peek(data)
             entry = self._table.get(request_id) if request_id is not None else None
             if entry is not None and address[:2] == entry[0].address:
                 entry[0].unreachable(number)

@@ -20,7 +20,8 @@ from typing import cast
 
 from exporters.snmp import loader
 from exporters.snmp.config import Config
-from exporters.snmp.engine import Engine, PollResult
+from exporters.snmp.engine import Engine
+from exporters.snmp.state import PollResult
 
 Oid = tuple[int, ...]
 Value = tuple[int, bytes]

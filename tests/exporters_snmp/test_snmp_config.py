@@ -83,12 +83,12 @@ def test_unsupported_constructs_are_refused_by_name_and_spoil_nothing_else(tmp_p
         "  n:\n    walk: [1.3.6.1.2.1.25.1.2]\n    metrics:\n"
         "      - {name: hrSystemDate, oid: 1.3.6.1.2.1.25.1.1, type: DateAndTime, help: x}\n"
     )
-    config = load(tmp_path, later.replace("auths:", "auths:\n  v3: {username: u, version: 3}"))
+    config = load(tmp_path, later.replace("auths:", "auths:\n  v1: {version: 1}"))
     assert config.module("m")
     with pytest.raises(UnknownName, match="module 'n' cannot be used: metric 'hrSystemDate' lies under none of walk"):
         config.module("n")
-    with pytest.raises(UnknownName, match="auth 'v3' cannot be used: SNMP version 3 is not supported yet"):
-        config.auth("v3")
+    with pytest.raises(UnknownName, match="auth 'v1' cannot be used: SNMP version 1 is not supported yet"):
+        config.auth("v1")
     assert len(config.refusals()) == 2
 
 
@@ -109,7 +109,6 @@ def test_a_secret_comes_from_the_environment_and_its_absence_is_named(tmp_path: 
         (b"target=192.0.2.1&module=", "'module' parameter must not be empty"),
         (b"target=tcp://192.0.2.1", "tcp is not supported yet"),
         (b"target=192.0.2.1:x", "is not HOST, HOST:PORT"),
-        (b"target=192.0.2.1&snmp_context=x", "SNMPv3"),
     ],
 )
 def test_bad_questions_are_told_apart(query: bytes, said: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -68,7 +69,17 @@ def file() -> Path:
 def pair(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("parity")
     peer, ours = _free_port(), _free_port()
-    noc = ["noc", "exporter", "snmp", "--config", str(file), "--listen", f"127.0.0.1:{ours}"]
+    noc = [
+        sys.executable,
+        "-m",
+        "network_ops.cli.main",
+        "exporter",
+        "snmp",
+        "--config",
+        str(file),
+        "--listen",
+        f"127.0.0.1:{ours}",
+    ]
     theirs = [
         str(snmp_exporter()),
         f"--config.file={file}",
