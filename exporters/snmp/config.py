@@ -180,7 +180,6 @@ class Auth:
     name: str
     community: str = field(default="public", repr=False)
     version: int = 2
-    unsupported: tuple[str, ...] = ()
     username: str = ""
     level: str = "noAuthNoPriv"
     auth_protocol: str = "MD5"
@@ -248,17 +247,17 @@ class Config:
         """Usable credentials.
 
         Raises:
-            UnknownName: unknown, or of an SNMP version that is not supported yet.
+            UnknownName: unknown.
         """
         auth = self.auths.get(name)
         if auth is None:
             raise UnknownName(f"Unknown auth '{name}'; the configuration has: {', '.join(sorted(self.auths))}")
-        if auth.unsupported:
-            raise UnknownName(f"auth '{name}' cannot be used: {'; '.join(auth.unsupported)}")
         return auth
 
     def refusals(self) -> list[str]:
-        """One sentence for each module and auth that will be refused when used, for the log at start."""
-        named = [(f"module '{m.name}'", m.unsupported) for m in self.modules.values()]
-        named += [(f"auth '{a.name}'", a.unsupported) for a in self.auths.values()]
-        return [f"{what} will be refused: {'; '.join(why)}" for what, why in named if why]
+        """One sentence for each module that will be refused when used, for the log at start."""
+        return [
+            f"module '{m.name}' will be refused: {'; '.join(m.unsupported)}"
+            for m in self.modules.values()
+            if m.unsupported
+        ]

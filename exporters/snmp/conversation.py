@@ -12,18 +12,27 @@ import asyncio
 import errno
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Literal, Protocol
 
 from exporters.snmp.errors import PollFailed
 from exporters.snmp.message import Request
 from exporters.snmp.path import Path
 from exporters.snmp.transport import Address, Transport
 
-if TYPE_CHECKING:
-    from exporters.snmp.security import Security
-
 _MOST_AGAIN = 3  # times that an exchange is sent again because of the engine's clock
 _GRAIN_S = 0.001  # timers this close are one
+
+
+class Layer(Protocol):
+    """Another version than SNMPv2c between exchanges and datagrams. `trouble` is why the target refuses us."""
+
+    trouble: str
+
+    def sealer(self, request: Request) -> Callable[[int, float], bytes | bytearray]:
+        """What makes a request's datagram for each transmission, by request-id and our time."""
+
+    def open(self, data: bytes, number: int, now_s: float) -> bytes | Literal["bad", "again", "end"]:
+        """The reply as SNMPv2c would send it; or that it is bad, the request is to be sent again, or the end."""
 
 
 class Exchange:
@@ -65,11 +74,11 @@ class Conversation:
         deadline: float,
         retries: int,
         timeout_s: float,
-        security: Security | None = None,
+        layer: Layer | None = None,
     ) -> None:
         """Args: `deadline` in loop time; `retries` per request; `timeout_s` bounds the wait for one answer.
 
-        With `security`, everything goes sealed.
+        With a `layer`, everything goes through it.
         """
         self.address = address
         self.heard = 0
@@ -83,7 +92,7 @@ class Conversation:
         self._deadline = deadline
         self._retries = retries
         self._timeout_s = timeout_s
-        self._security = security
+        self._layer = layer
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Exchange] = deque()
         self._flying: dict[Exchange, None] = {}  # in order of their last transmission
@@ -95,8 +104,8 @@ class Conversation:
 
     def submit(self, exchange: Exchange) -> None:
         """Queue an exchange; also while the conversation runs (a walk's next step, a split)."""
-        if self._security is not None:
-            exchange.seal = self._security.sealer(exchange.request)
+        if self._layer is not None:
+            exchange.seal = self._layer.sealer(exchange.request)
         self._queue.append(exchange)
 
     async def run(self) -> None:
@@ -112,8 +121,8 @@ class Conversation:
     def failure(self) -> PollFailed:
         """Why nothing was heard, or nothing that makes sense."""
         host, port = self.address
-        if self._security is not None and self._security.trouble:
-            return PollFailed("credentials", f"{host}:{port} refuses us: {self._security.trouble}")
+        if self._layer is not None and self._layer.trouble:
+            return PollFailed("credentials", f"{host}:{port} refuses us: {self._layer.trouble}")
         if self._send_error is not None:
             return PollFailed("network", f"cannot send to {host}: {self._send_error.strerror}")
         if self.malformed:
@@ -129,8 +138,8 @@ class Conversation:
         exchange = token
         assert isinstance(exchange, Exchange)
         now = self._loop.time()
-        if self._security is not None:
-            opened = self._security.open(data, request_id, now)
+        if self._layer is not None:
+            opened = self._layer.open(data, request_id, now)
             if opened == "end":
                 self._give_up()
                 return

@@ -13,7 +13,7 @@ import random
 from exporters.snmp import plan as plans
 from exporters.snmp.addresses import Resolver
 from exporters.snmp.config import Auth, Config, Module
-from exporters.snmp.conversation import Conversation
+from exporters.snmp.conversation import Conversation, Layer
 from exporters.snmp.discovery import SYS_UPTIME, Discovered, Needs, fingerprint, needs, variables
 from exporters.snmp.errors import PollFailed
 from exporters.snmp.reading import Reading, ReadStats
@@ -21,6 +21,7 @@ from exporters.snmp.security import Security, begin, silent
 from exporters.snmp.state import EngineStats, Entry, Key, PollResult, Target
 from exporters.snmp.transport import Address, Transport
 from exporters.snmp.usm import User
+from exporters.snmp.version1 import Version1
 from exporters.snmp.walk import Column, Scalars, start_walk
 
 DISCOVERY_LIMIT_S = 60.0
@@ -76,7 +77,7 @@ class Engine:
                 return await self._join(running, deadline)
             running = known.running[key] = self._loop.create_future()
             try:
-                result = await self._in_turn(known, key, modules, credentials, deadline)
+                result = await self._in_turn(known, key, modules, auth, credentials, deadline)
             except PollFailed as error:
                 running.set_exception(error)
                 running.exception()  # seen: it is raised here too
@@ -120,7 +121,13 @@ class Engine:
             raise PollFailed("busy", "a poll of this target is still under way; it is not started twice") from None
 
     async def _in_turn(
-        self, target: Target, key: Key, modules: tuple[Module, ...], credentials: bytes | User, deadline: float
+        self,
+        target: Target,
+        key: Key,
+        modules: tuple[Module, ...],
+        auth: Auth,
+        credentials: bytes | User,
+        deadline: float,
     ) -> PollResult:
         try:
             await asyncio.wait_for(target.lock.acquire(), max(0.0, deadline - self._loop.time())) if (
@@ -136,6 +143,8 @@ class Engine:
                     known = (credentials, key[1], key[2])
                     security = target.securities.setdefault(known, Security(credentials, key[1].encode(), key[2]))
                 entry = target.entries[key] = Entry(self._needs_of(modules), credentials, security)
+                if auth.version == 1:
+                    entry.version1, entry.most_rows = Version1(), 0
             return await self._poll(target, entry, deadline)
         finally:
             target.lock.release()
@@ -224,7 +233,7 @@ class Engine:
         self, target: Target, entry: Entry, plan: plans.Plan, deadline: float
     ) -> tuple[Reading, dict[bytes, Column]]:
         """One reading of the plan; where a refresh is due, the sentinel columns are walked in the same conversation."""
-        conversation = self._conversation(target, entry.needs, deadline, entry.security)
+        conversation = self._conversation(target, entry.needs, deadline, entry.layer)
         reading = Reading(plan, entry.community, frozenset(entry.needs.checks), conversation, self.read_stats)
         reading.start()
         columns: dict[bytes, Column] = {}
@@ -299,7 +308,7 @@ class Engine:
         """Walk all columns and get all scalars, side by side, and make the plan."""
         wanted, community, cause = entry.needs, entry.community, entry.stale or "age"
         until = self._loop.time() + DISCOVERY_LIMIT_S
-        conversation = entry.walking = self._conversation(target, wanted, until, entry.security)
+        conversation = entry.walking = self._conversation(target, wanted, until, entry.layer)
         scalars = Scalars()
         scalars.start(conversation, community, wanted.scalars)
         disordered = any(module.disordered for module in wanted.modules)
@@ -332,12 +341,10 @@ class Engine:
         entry.expires_at = now + _about(REDISCOVER_S)
         self.stats.discoveries[cause] = self.stats.discoveries.get(cause, 0) + 1
 
-    def _conversation(
-        self, target: Target, wanted: Needs, deadline: float, security: Security | None = None
-    ) -> Conversation:
+    def _conversation(self, target: Target, wanted: Needs, deadline: float, layer: Layer | None = None) -> Conversation:
         retries = max((module.retries for module in wanted.modules), default=3)
         timeout_s = min((module.timeout_s for module in wanted.modules), default=5.0)
-        return Conversation(self.transport, target.address, target.path, deadline, retries, timeout_s, security)
+        return Conversation(self.transport, target.address, target.path, deadline, retries, timeout_s, layer)
 
 
 def _add(total: dict[int, int], more: dict[int, int]) -> None:

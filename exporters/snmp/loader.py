@@ -121,7 +121,6 @@ def _auth(name: str, value: object, problems: _Problems) -> c.Auth:
     version = body.get("version", 2)
     if version not in (1, 2, 3):
         problems.add(where, f"version {version!r}; expected 1, 2 or 3")
-    unsupported = ("SNMP version 1 is not supported yet, use version 2 or 3",) if version == 1 else ()
     texts = {key: str(body.get(key) or default) for key, default in _AUTH_DEFAULTS.items()}
     if version == 3:
         _check_user(where, texts, problems)
@@ -129,7 +128,6 @@ def _auth(name: str, value: object, problems: _Problems) -> c.Auth:
         name,
         str(body.get("community", "public")),
         version if version in (1, 2, 3) else 2,
-        unsupported,
         texts["username"],
         texts["security_level"],
         texts["auth_protocol"],

@@ -22,6 +22,7 @@ GET, RESPONSE, GET_BULK = 0xA0, 0xA2, 0xA5
 VERSION_2C = 1
 
 TOO_BIG = 1
+NO_SUCH_NAME = 2  # of SNMPv1: any variable that is not there
 ERROR_NAMES = (
     "noError", "tooBig", "noSuchName", "badValue", "readOnly", "genErr", "noAccess", "wrongType", "wrongLength",
     "wrongEncoding", "wrongValue", "noCreation", "inconsistentValue", "resourceUnavailable", "commitFailed",

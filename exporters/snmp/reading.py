@@ -14,7 +14,7 @@ from functools import partial
 from exporters.snmp.conversation import Conversation, Exchange
 from exporters.snmp.errors import Malformed
 from exporters.snmp.layout import learn
-from exporters.snmp.message import AUTHORIZATION_ERROR, TOO_BIG, Reply, decode_reply, encode_get
+from exporters.snmp.message import AUTHORIZATION_ERROR, NO_SUCH_NAME, TOO_BIG, Reply, decode_reply, encode_get
 from exporters.snmp.plan import Batch, Plan
 from exporters.snmp.values import number
 from exporters.snmp.walk import split
@@ -122,10 +122,9 @@ class Reading:
         self.denied = self.denied or reply.error_status == AUTHORIZATION_ERROR
         if reply.error_status == TOO_BIG:
             self.too_big = self.too_big or len(names) > 1
-        elif len(names) == 1:
-            self.failing.add(names[0])
-        elif 1 <= reply.error_index <= len(names):
-            self.failing.add(names[reply.error_index - 1])
+        elif len(names) == 1 or 1 <= reply.error_index <= len(names):
+            named = names[reply.error_index - 1] if 1 <= reply.error_index <= len(names) else names[0]
+            (self.absent if reply.error_status == NO_SUCH_NAME else self.failing).add(named)
         for part in split(names, reply):
             self._ask(slot, part, owner, again=True)
 

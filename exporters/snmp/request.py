@@ -43,8 +43,6 @@ def parse_query(config: Config, query: bytes) -> ScrapeRequest:
     own = next((module.auth for module in modules if module.auth is not None), None)
     if own is None or (auths and auths[0]):
         own = config.auth((auths and auths[0]) or DEFAULT_AUTH)
-    elif own.unsupported:
-        raise UnknownName(f"module '{names[0]}' cannot be used: {'; '.join(own.unsupported)}")
     context, engine = (values.get(name, [""])[0] for name in ("snmp_context", "snmp_engineid"))
     if own.version == 3 and (context or engine):  # without meaning in SNMPv2c, as with the peer
         own = replace(own, context=context or own.context, context_engine_id=_engine_id(engine))

@@ -143,7 +143,7 @@ def landing_page(config: Config) -> str:
         return f"<ul>{''.join(rows)}</ul>"
 
     modules = items({m.name: m.unsupported for m in config.modules.values()})
-    auths = items({a.name: a.unsupported for a in config.auths.values()})
+    auths = items(dict.fromkeys(config.auths, ()))
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>SNMP exporter</title></head><body>"
         "<h1>SNMP exporter</h1><p>Reads one device for Prometheus, in snmp_exporter's conventions: "

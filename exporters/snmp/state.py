@@ -6,13 +6,14 @@ import asyncio
 from dataclasses import dataclass, field
 
 from exporters.snmp import plan as plans
-from exporters.snmp.conversation import Conversation
+from exporters.snmp.conversation import Conversation, Layer
 from exporters.snmp.discovery import Needs
 from exporters.snmp.errors import Reason
 from exporters.snmp.path import Path
 from exporters.snmp.security import OVERHEAD_BYTES, Security
 from exporters.snmp.transport import Address
 from exporters.snmp.usm import User
+from exporters.snmp.version1 import Version1
 
 Key = tuple[str, str, bytes, tuple[str, ...]]  # auth, context, context engine, modules
 
@@ -55,6 +56,7 @@ class Entry:
     needs: Needs
     credentials: bytes | User
     security: Security | None = None
+    version1: Version1 | None = None
     plan: plans.Plan | None = None
     marks: dict[bytes, int] = field(default_factory=dict)
     fingerprint: bytes = b""
@@ -71,6 +73,11 @@ class Entry:
     def community(self) -> bytes:
         """Of SNMPv2c; empty with SNMPv3, whose replies are opened before they are read."""
         return self.credentials if isinstance(self.credentials, bytes) else b""
+
+    @property
+    def layer(self) -> Layer | None:
+        """What its conversations go through; None with SNMPv2c."""
+        return self.security or self.version1
 
     @property
     def limit_bytes(self) -> int:

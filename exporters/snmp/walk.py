@@ -14,6 +14,7 @@ from exporters.snmp.errors import Malformed
 from exporters.snmp.message import (
     AUTHORIZATION_ERROR,
     END_OF_MIB_VIEW,
+    NO_SUCH_NAME,
     TOO_BIG,
     Reply,
     decode_arcs,
@@ -110,6 +111,9 @@ class Column:
         if reply.error_status == TOO_BIG and self.repetitions > 1:
             self.repetitions = max(1, self.repetitions // 2)
             return self.rows[-1].name if self.rows else self.prefix
+        if reply.error_status == NO_SUCH_NAME:  # how SNMPv1 says that nothing follows
+            self.done = True
+            return None
         self.trouble = f"the agent answers {reply.error}"
         return None
 

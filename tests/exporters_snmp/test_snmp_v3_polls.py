@@ -26,7 +26,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Snmpd]:
 
 def credentials(auth: str = "SHA256", priv: str = "AES", **other: str) -> Auth:
     level = "authPriv" if priv else "authNoPriv" if auth else "noAuthNoPriv"
-    made = Auth("v3", "", 3, (), f"u{auth}{priv}", level, auth, "auth-secret", priv, "priv-secret")
+    made = Auth("v3", "", 3, f"u{auth}{priv}", level, auth, "auth-secret", priv, "priv-secret")
     return replace(made, **other)  # type: ignore[arg-type]
 
 
