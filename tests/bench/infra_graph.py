@@ -69,7 +69,7 @@ def _main(variant: str, what: str) -> None:
         "resources": resources,
         "seconds": round(time.perf_counter() - started, 2),
         "cpu_s": round(usage.ru_utime + usage.ru_stime + (children.ru_utime + children.ru_stime), 2),
-        "peak_mib": round(usage.ru_maxrss / 1024),
+        "peak_mib": round(max(usage.ru_maxrss, children.ru_maxrss if kind == "check" else 0) / 1024),
     }
     print(json.dumps(figures))
 
