@@ -75,11 +75,13 @@ class Conversation:
         retries: int,
         timeout_s: float,
         layer: Layer | None = None,
+        trace: list[str] | None = None,
     ) -> None:
         """Args: `deadline` in loop time; `retries` per request; `timeout_s` bounds the wait for one answer.
 
-        With a `layer`, everything goes through it.
+        With a `layer`, everything goes through it. `trace` gets a line for each datagram.
         """
+        self._loop = asyncio.get_running_loop()
         self.address = address
         self.heard = 0
         self.malformed = 0
@@ -93,7 +95,8 @@ class Conversation:
         self._retries = retries
         self._timeout_s = timeout_s
         self._layer = layer
-        self._loop = asyncio.get_running_loop()
+        self._trace = trace
+        self._began = self._loop.time() if trace is not None else 0.0
         self._queue: deque[Exchange] = deque()
         self._flying: dict[Exchange, None] = {}  # in order of their last transmission
         self._newest_answered = 0
@@ -138,6 +141,8 @@ class Conversation:
         exchange = token
         assert isinstance(exchange, Exchange)
         now = self._loop.time()
+        if self._trace is not None:
+            self._say(now, f"received  id {request_id} after {(now - sent_at) * 1000:.1f} ms, {len(data)} octets")
         if self._layer is not None:
             opened = self._layer.open(data, request_id, now)
             if opened == "end":
@@ -167,6 +172,10 @@ class Conversation:
             self._finish()
         else:
             self._expect_losses(now)
+
+    def _say(self, now: float, text: str) -> None:
+        assert self._trace is not None
+        self._trace.append(f"{(now - self._began) * 1000:8.1f} ms  {text}")
 
     def _again(self, exchange: Exchange, rtt_s: float, now: float) -> None:
         """Send an exchange again at once, with the clock that the engine has just told; it counts as no loss."""
@@ -217,6 +226,9 @@ class Conversation:
             self._abandon(exchange)
             self._give_up()
             return False
+        if self._trace is not None:
+            size = len(exchange.request.data)
+            self._say(now, f"sent      id {request_id} try {exchange.tries}, {size} octets of request")
         exchange.ids.append(request_id)
         exchange.last_id = request_id
         exchange.sent_at = now

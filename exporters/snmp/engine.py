@@ -68,7 +68,7 @@ class Engine:
         started = self._loop.time()
         deadline = started + budget_s
         credentials = auth.user() if auth.version == 3 else auth.secret()
-        key = (auth.name, auth.context, auth.context_engine_id, tuple(module.name for module in modules))
+        key = key_of(auth, modules)
         try:
             known = self._target(await self._resolver.resolve(target))
             running = known.running.get(key)
@@ -95,6 +95,15 @@ class Engine:
         self.stats.partial += result.partial
         self.stats.unanswered += result.unanswered
         return result
+
+    async def look(self, target: str, auth: Auth, modules: tuple[Module, ...]) -> tuple[Target, Entry | None]:
+        """What is remembered of a target, and of this question to it.
+
+        Raises:
+            UnknownName, PollFailed: the target's text means no address.
+        """
+        known = self._target(await self._resolver.resolve(target))
+        return known, known.entries.get(key_of(auth, modules))
 
     async def forget(self, target: str) -> None:
         """Forget what is known of a target, unless it is being polled."""
@@ -138,16 +147,33 @@ class Engine:
         try:
             entry = target.entries.get(key)
             if entry is None or entry.credentials != credentials or entry.needs.modules != modules:
-                security: Security | None = None
-                if isinstance(credentials, User):
-                    known = (credentials, key[1], key[2])
-                    security = target.securities.setdefault(known, Security(credentials, key[1].encode(), key[2]))
-                entry = target.entries[key] = Entry(self._needs_of(modules), credentials, security)
-                if auth.version == 1:
-                    entry.version1, entry.most_rows = Version1(), 0
+                entry = target.entries[key] = self._new_entry(target, auth, credentials, modules)
             return await self._poll(target, entry, deadline)
         finally:
             target.lock.release()
+
+    def _new_entry(self, target: Target, auth: Auth, credentials: bytes | User, modules: tuple[Module, ...]) -> Entry:
+        security: Security | None = None
+        if isinstance(credentials, User):
+            known = (credentials, auth.context, auth.context_engine_id)
+            security = target.securities.setdefault(known, Security(credentials, known[1].encode(), known[2]))
+        entry = Entry(self._needs_of(modules), credentials, security)
+        if auth.version == 1:
+            entry.version1, entry.most_rows = Version1(), 0
+        return entry
+
+    async def talk(self, target: str, auth: Auth, budget_s: float) -> tuple[Conversation, bytes]:
+        """A conversation with a target, ready for exchanges, and the community for them: for people's own questions.
+
+        Raises:
+            UnknownName: the target's text or the auth's secret cannot be used.
+            PollFailed: no address, or SNMPv3 could not begin.
+        """
+        deadline = self._loop.time() + budget_s
+        known = self._target(await self._resolver.resolve(target))
+        entry = self._new_entry(known, auth, auth.user() if auth.version == 3 else auth.secret(), ())
+        await self._begin_session(known, entry, deadline)
+        return self._conversation(known, entry.needs, deadline, entry.layer), entry.community
 
     def _needs_of(self, modules: tuple[Module, ...]) -> Needs:
         names = tuple(module.name for module in modules)
@@ -344,7 +370,14 @@ class Engine:
     def _conversation(self, target: Target, wanted: Needs, deadline: float, layer: Layer | None = None) -> Conversation:
         retries = max((module.retries for module in wanted.modules), default=3)
         timeout_s = min((module.timeout_s for module in wanted.modules), default=5.0)
-        return Conversation(self.transport, target.address, target.path, deadline, retries, timeout_s, layer)
+        path, trace = target.path, target.trace
+        return Conversation(self.transport, target.address, path, deadline, retries, timeout_s, layer, trace)
+
+
+def key_of(auth: Auth, modules: tuple[Module, ...]) -> Key:
+    """What tells one question to a target from another."""
+    names = tuple(module.name for module in modules)
+    return auth.name, auth.version, auth.context, auth.context_engine_id, names
 
 
 def _add(total: dict[int, int], more: dict[int, int]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -12,9 +14,18 @@ from exporters.snmp.engine import Engine
 from exporters.snmp.errors import REASONS
 
 
+@dataclass(slots=True)
+class Reloads:
+    """How the last reading of the configuration went, and when the one in use was read (Unix seconds)."""
+
+    successful: bool = True
+    read_at: float = field(default_factory=time.time)
+
+
 class _EngineCollector(Collector):
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, reloads: Reloads) -> None:
         self._engine = engine
+        self._reloads = reloads
 
     def collect(self) -> Iterable[Metric]:
         """All counters of the engine."""
@@ -51,16 +62,26 @@ class _EngineCollector(Collector):
         for cause, count in engine.discoveries.items():
             walks.add_metric([cause], count)
         yield walks
+        yield GaugeMetricFamily(
+            "snmp_config_last_reload_successful",
+            "Whether the last reading of the configuration was successful.",
+            value=self._reloads.successful,
+        )
+        yield GaugeMetricFamily(
+            "snmp_config_last_reload_success_timestamp_seconds",
+            "When the configuration in use was read.",
+            value=self._reloads.read_at,
+        )
         yield GaugeMetricFamily("snmp_targets", "Targets remembered.", value=self._engine.target_count)
         yield GaugeMetricFamily(
             "snmp_requests_in_flight", "Requests under way.", value=self._engine.transport.in_flight
         )
 
 
-def registry(engine: Engine) -> CollectorRegistry:
+def registry(engine: Engine, reloads: Reloads) -> CollectorRegistry:
     """A registry with the engine's counters and the process's own."""
     made = CollectorRegistry()
-    made.register(_EngineCollector(engine))
+    made.register(_EngineCollector(engine, reloads))
     ProcessCollector(registry=made)
     PlatformCollector(registry=made)
     GCCollector(registry=made)

@@ -10,8 +10,10 @@ import asyncio
 import contextlib
 import gc
 import html
+import signal
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -29,11 +31,13 @@ from exporters.common.serve import serve
 from exporters.common.targets import read_token
 from exporters.snmp import loader
 from exporters.snmp.config import Config
+from exporters.snmp.debug import report
 from exporters.snmp.engine import Engine
-from exporters.snmp.errors import PollFailed, UnknownName
+from exporters.snmp.errors import ConfigError, PollFailed, UnknownName
 from exporters.snmp.exposition import CONTENT_TYPE, exposition
-from exporters.snmp.own_metrics import registry
+from exporters.snmp.own_metrics import Reloads, registry
 from exporters.snmp.request import ScrapeRequest, parse_query
+from exporters.snmp.state import PollResult
 from exporters.snmp.sweep import Status, Sweep
 
 _REMEMBERED_QUERIES = 10_000
@@ -42,8 +46,17 @@ _REMEMBERED_QUERIES = 10_000
 class SnmpExporter:
     """One exporter: configuration, engine and sweep. The engine lives as long as the application does."""
 
-    def __init__(self, config: Config, targets_url: str | None = None, token_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        targets_url: str | None = None,
+        token_file: Path | None = None,
+        files: Sequence[Path] = (loader.SHIPPED,),
+    ) -> None:
         self.config = config
+        self._files = tuple(files)
+        self._reloads = Reloads()
+        self._reloading = asyncio.Lock()
         self.engine: Engine | None = None
         self._targets_url = targets_url
         self._token_file = token_file
@@ -59,6 +72,7 @@ class SnmpExporter:
                 Route("/metrics", self._metrics),
                 Route("/healthz", self._healthz),
                 Route("/sweep", self._sweep_status),
+                Route("/-/reload", self._reload, methods=["POST"]),
                 Route("/", self._landing),
             ],
             lifespan=self._lifespan,
@@ -67,7 +81,8 @@ class SnmpExporter:
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         self.engine = Engine(self.config)
-        self._registry = registry(self.engine)
+        self._registry = registry(self.engine, self._reloads)
+        self._hear_hangups()
         task: asyncio.Task[None] | None = None
         if self._targets_url is not None:
             self._sweep = Sweep(self.engine, self._targets_url, self._token_file)
@@ -82,6 +97,65 @@ class SnmpExporter:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
             self.engine.close()
+
+    def _hear_hangups(self) -> None:
+        """SIGHUP reads the configuration again, as with the peer; where the system and this thread have signals."""
+        tasks: set[asyncio.Task[str]] = set()
+
+        def heard() -> None:
+            task = asyncio.get_running_loop().create_task(self.reload())
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError, AttributeError):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, heard)
+
+    async def reload(self) -> str:
+        """Read the configuration files again; polls go on meanwhile. Returns what is wrong; the old one stays then.
+
+        What is remembered of the targets stays too, but for modules that are different now.
+        """
+        async with self._reloading:
+            try:
+                loaded = await asyncio.to_thread(loader.load, self._files)
+            except ConfigError as error:
+                self._reloads.successful = False
+                print(f"noc exporter snmp: configuration not reloaded: {error}", file=sys.stderr, flush=True)  # noqa: T201
+                return str(error)
+            self.config = loaded
+            if self.engine is not None:
+                self.engine.config = loaded
+            self._parse.cache_clear()
+            self._reloads.successful, self._reloads.read_at = True, time.time()
+            return ""
+
+    async def debug(self, query: bytes, header: bytes | None) -> tuple[int, str, bytes]:
+        """Poll once and tell how it went, for people: status, content type and body."""
+        assert self.engine is not None
+        kind = "text/plain; charset=utf-8"
+        try:
+            wanted = self._parse(query)
+            target, _ = await self.engine.look(wanted.target, wanted.auth, wanted.modules)
+        except (UnknownName, PollFailed) as error:
+            return 400, kind, f"{error}\n".encode()
+        trace: list[str] = []
+        target.trace = trace
+        outcome: PollResult | PollFailed
+        try:
+            outcome = await self.engine.poll(wanted.target, wanted.auth, wanted.modules, scrape_budget_s(header))
+        except UnknownName as error:
+            return 400, kind, f"{error}\n".encode()
+        except PollFailed as error:
+            outcome = error
+        finally:
+            target.trace = None
+        _, entry = await self.engine.look(wanted.target, wanted.auth, wanted.modules)
+        text = report(wanted, outcome, target, entry, trace, asyncio.get_running_loop().time())
+        return 200, kind, text.encode()
+
+    async def _reload(self, _: Request) -> Response:
+        wrong = await self.reload()
+        return PlainTextResponse(f"{wrong}\n" if wrong else "reloaded\n", 500 if wrong else 200)
 
     def _parse_afresh(self, query: bytes) -> ScrapeRequest:
         return parse_query(self.config, query)
@@ -127,7 +201,9 @@ class _Scrape:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         timeout = next((value for name, value in scope["headers"] if name == HEADER), None)
-        status, content_type, body = await self._exporter.scrape(scope["query_string"], timeout)
+        query = scope["query_string"]
+        answer = self._exporter.debug if b"debug=true" in query else self._exporter.scrape
+        status, content_type, body = await answer(query, timeout)
         headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -158,7 +234,7 @@ def landing_page(config: Config) -> str:
 
 
 def run(
-    config: Path | None,
+    config: Sequence[Path],
     listen: str,
     targets_url: str | None,
     token_file: Path | None,
@@ -168,7 +244,7 @@ def run(
     """Serve until SIGTERM or SIGINT.
 
     Args:
-        config: an snmp.yml; None takes the shipped one.
+        config: snmp.yml files, which are joined; none takes the shipped one.
         listen: HOST:PORT; loopback unless `allow_remote`.
         targets_url: http_sd URL for the start-up sweep; None sweeps nothing.
         token_file: file with the bearer token for `targets_url`.
@@ -181,8 +257,9 @@ def run(
     if token_file is not None and targets_url is None:
         raise BadInput("--token-file is the token for --targets; add --targets URL or leave it out")
     read_token(token_file)
-    loaded = loader.load([config or loader.SHIPPED])
+    files = tuple(config) or (loader.SHIPPED,)
+    loaded = loader.load(files)
     for sentence in loaded.refusals():
         print(f"noc exporter snmp: {sentence}", file=sys.stderr)  # noqa: T201
-    exporter = SnmpExporter(loaded, targets_url, token_file)
+    exporter = SnmpExporter(loaded, targets_url, token_file, files)
     serve(exporter.app(), listen, name="SNMP exporter", allow_remote=allow_remote)

@@ -15,7 +15,7 @@ from exporters.snmp.transport import Address
 from exporters.snmp.usm import User
 from exporters.snmp.version1 import Version1
 
-Key = tuple[str, str, bytes, tuple[str, ...]]  # auth, context, context engine, modules
+Key = tuple[str, int, str, bytes, tuple[str, ...]]  # auth, its version, context, context engine, modules
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,12 @@ class Entry:
 
 @dataclass(slots=True, eq=False)
 class Target:
-    """What is known of one address."""
+    """What is known of one address. `trace` collects a line for each datagram while somebody debugs."""
 
     address: Address
     path: Path = field(default_factory=Path)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     entries: dict[Key, Entry] = field(default_factory=dict)
+    trace: list[str] | None = None
     running: dict[Key, asyncio.Future[PollResult]] = field(default_factory=dict)
     securities: dict[tuple[User, str, bytes], Security] = field(default_factory=dict)

@@ -26,13 +26,18 @@ def cli() -> None:
 
 
 @cli.command()
-@_config
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    multiple=True,
+    help="snmp.yml; may be given several times; default: the shipped one. SIGHUP reads it again.",
+)
 @click.option("--listen", default="127.0.0.1:9116", show_default=True, metavar="HOST:PORT", help="Where to serve.")
 @_targets
 @_token
 @click.option("--allow-remote", is_flag=True, help="Allow --listen on an address that other machines can reach.")
 def snmp(
-    config: Path | None, listen: str, targets_url: str | None, token_file: Path | None, allow_remote: bool
+    config: tuple[Path, ...], listen: str, targets_url: str | None, token_file: Path | None, allow_remote: bool
 ) -> None:
     """Serve /snmp?target=HOST[:PORT]&module=a,b&auth=NAME in snmp_exporter's conventions."""
     from exporters.snmp import server

@@ -23,6 +23,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "user": ("network_ops.cli.user", "Local accounts of the console."),
     "smoke": ("network_ops.cli.smoke", "Break things on purpose and time the alerts."),
     "soak": ("network_ops.cli.soak", "Run quietly for a while; report false alerts, CPU and memory."),
+    "snmp": ("network_ops.cli.snmp", "Ask one device by hand: walk, get, explain."),
     "exporter": ("network_ops.cli.exporter", "Run one exporter alone: snmp, probes or fleet."),
     "twin": ("network_ops.cli.twin", "Run the simulated wide area network alone."),
     "console": ("network_ops.cli.console", "Run the console alone."),
