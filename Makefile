@@ -18,7 +18,8 @@ noc: install ## Run the NOC on the simulated wide area network (Ctrl-C stops it)
 	@exec $(BIN)/noc up --state-dir $(STATE)
 
 test: debian-test .venv/installed node_modules/installed lint engine ## Lint, type check and test, with real peers
-	$(BIN)/python -m pytest -m "not nightly"
+	$(BIN)/python -m pytest -m "not nightly" -n auto --dist loadfile tests/infra*
+	$(BIN)/python -m pytest -m "not nightly" --ignore-glob='tests/infra*'
 
 nightly: debian-test .venv/installed node_modules/installed engine ## What is too long for make test: a quiet hour, long tests
 	$(BIN)/python -m pytest -m nightly
