@@ -42,7 +42,7 @@ class Exchange:
 
     def __init__(self, request: Request, take: Callable[[bytes, int], bool], owner: int = 0) -> None:
         self.request = request
-        self.seal: Callable[[int, float], bytes | bytearray] = _plain(request)
+        self.seal: Callable[[int, float], bytes | bytearray] | None = None  # what makes its datagrams
         self.again = 0
         self.take = take
         self.owner = owner  # module that its packets are counted for
@@ -107,8 +107,9 @@ class Conversation:
 
     def submit(self, exchange: Exchange) -> None:
         """Queue an exchange; also while the conversation runs (a walk's next step, a split)."""
-        if self._layer is not None:
-            exchange.seal = self._layer.sealer(exchange.request)
+        if exchange.seal is None:
+            request = exchange.request
+            exchange.seal = _plain(request) if self._layer is None else self._layer.sealer(request)
         self._queue.append(exchange)
 
     async def run(self) -> None:
@@ -220,6 +221,7 @@ class Conversation:
         if exchange.tries > 1:
             self.retried[owner] = self.retried.get(owner, 0) + 1
         try:
+            assert exchange.seal is not None
             request_id = self._transport.send(self, exchange, exchange.seal, now)
         except OSError as error:
             self._send_error = error

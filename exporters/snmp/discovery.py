@@ -124,7 +124,7 @@ class Discovered:
             left = self.columns.get(prefix[:-1] + bytes([prefix[-1] - 1])) if 0 < prefix[-1] < 0x80 else None
             stands = left is not None and left.done and bool(left.rows)
             before[names[0]] = left.rows[-1].name if left is not None and stands else prefix
-            before.update(pairwise_reversed(names))
+            before.update((name, above) for above, name in pairwise(names))
         return before
 
     def allowed(self, module: Module, start: bytes) -> frozenset[bytes] | None:
@@ -150,11 +150,6 @@ class Discovered:
             self._lookup = {row.name: row for column in self.columns.values() for row in column.rows}
             self._lookup.update(self.scalars)
         return self._lookup.get(name)
-
-
-def pairwise_reversed(names: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
-    """Each name but the first with the one before it."""
-    return ((name, last) for last, name in pairwise(names))
 
 
 def fingerprint(needs: Needs, columns: Mapping[bytes, Column]) -> bytes:

@@ -125,7 +125,8 @@ def tlv(tag: int, content: bytes) -> bytes:
     return bytes((tag, 0x80 | len(octets))) + octets + content
 
 
-def _integer(value: int) -> bytes:
+def integer(value: int) -> bytes:
+    """An INTEGER in its shortest form."""
     return tlv(INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
 
 
@@ -142,16 +143,16 @@ def encode_bulk(community: bytes, name: bytes, repetitions: int) -> Request:
 def _encode(kind: int, community: bytes, second: int, third: int, names: Sequence[bytes]) -> Request:
     rows = b"".join(tlv(SEQUENCE, tlv(OID, name) + b"\x05\x00") for name in names)
     request_id = tlv(INTEGER, REQUEST_ID_FIRST.to_bytes(4, "big"))
-    after = _integer(second) + _integer(third) + tlv(SEQUENCE, rows)
+    after = integer(second) + integer(third) + tlv(SEQUENCE, rows)
     pdu = tlv(kind, request_id + after)
-    data = tlv(SEQUENCE, _integer(VERSION_2C) + tlv(OCTET_STRING, community) + pdu)
+    data = tlv(SEQUENCE, integer(VERSION_2C) + tlv(OCTET_STRING, community) + pdu)
     return Request(data, len(data) - len(after) - 4)
 
 
 # ---------------------------------------------------------------------------------------------- decoding
 
 
-def _header(data: bytes, at: int, end: int) -> tuple[int, int, int]:
+def header(data: bytes, at: int, end: int) -> tuple[int, int, int]:
     """Tag, start and end of the element at `at`, which must lie before `end`."""
     if at + 2 > end:
         raise Malformed("cut short")
@@ -168,16 +169,21 @@ def _header(data: bytes, at: int, end: int) -> tuple[int, int, int]:
     return tag, at, at + size
 
 
-def _expect(data: bytes, at: int, end: int, tag: int, what: str) -> tuple[int, int]:
-    found, start, stop = _header(data, at, end)
+def expect(data: bytes, at: int, end: int, tag: int, what: str) -> tuple[int, int]:
+    """Start and end of the element at `at`, whose tag must be `tag`; `what` it is, for the error.
+
+    Raises:
+        Malformed: cut short, or another tag.
+    """
+    found, start, stop = header(data, at, end)
     if found != tag:
         raise Malformed(f"{what} has tag {found:#04x} instead of {tag:#04x}")
     return start, stop
 
 
-def _small_integer(data: bytes, at: int, end: int, what: str) -> tuple[int, int, int]:
+def small_integer(data: bytes, at: int, end: int, what: str) -> tuple[int, int, int]:
     """Value, start and end of an INTEGER of at most 4 octets."""
-    start, stop = _expect(data, at, end, INTEGER, what)
+    start, stop = expect(data, at, end, INTEGER, what)
     if not 1 <= stop - start <= 4:
         raise Malformed(f"{what} has {stop - start} octets")
     return int.from_bytes(data[start:stop], "big", signed=True), start, stop
@@ -205,30 +211,30 @@ def decode_reply(data: bytes, community: bytes) -> Reply:
         Malformed: not exactly one SNMPv2c message with a Response-PDU and our community.
     """
     total = len(data)
-    at, end = _expect(data, 0, total, SEQUENCE, "the message")
+    at, end = expect(data, 0, total, SEQUENCE, "the message")
     if end != total:
         raise Malformed(f"{total - end} bytes behind the message")
-    version, _, at = _small_integer(data, at, end, "the version")
+    version, _, at = small_integer(data, at, end, "the version")
     if version != VERSION_2C:
         raise Malformed(f"version {version} instead of {VERSION_2C} (SNMPv2c)")
-    start, at = _expect(data, at, end, OCTET_STRING, "the community")
+    start, at = expect(data, at, end, OCTET_STRING, "the community")
     if data[start:at] != community:
         raise Malformed("a community that is not ours")
-    at, pdu_end = _expect(data, at, end, RESPONSE, "the PDU")
+    at, pdu_end = expect(data, at, end, RESPONSE, "the PDU")
     if pdu_end != end:
         raise Malformed("bytes behind the PDU")
-    request_id, id_offset, at = _small_integer(data, at, end, "the request-id")
-    error_status, _, at = _small_integer(data, at, end, "the error-status")
-    error_index, _, at = _small_integer(data, at, end, "the error-index")
-    at, list_end = _expect(data, at, end, SEQUENCE, "the variable bindings")
+    request_id, id_offset, at = small_integer(data, at, end, "the request-id")
+    error_status, _, at = small_integer(data, at, end, "the error-status")
+    error_index, _, at = small_integer(data, at, end, "the error-index")
+    at, list_end = expect(data, at, end, SEQUENCE, "the variable bindings")
     if list_end != end:
         raise Malformed("bytes behind the variable bindings")
     varbinds: list[Varbind] = []
     append = varbinds.append
     while at < end:
-        at, row_end = _expect(data, at, end, SEQUENCE, "a variable binding")
-        start, stop = _expect(data, at, row_end, OID, "a name")
-        tag, value_start, value_end = _header(data, stop, row_end)
+        at, row_end = expect(data, at, end, SEQUENCE, "a variable binding")
+        start, stop = expect(data, at, row_end, OID, "a name")
+        tag, value_start, value_end = header(data, stop, row_end)
         if value_end != row_end:
             raise Malformed("bytes behind a value")
         append(Varbind(data[start:stop], tag, value_start, value_end))

@@ -8,7 +8,7 @@ from a known position with a known count: a small request, the same reply, still
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -202,12 +202,6 @@ def isolating(plan: Plan, names: frozenset[bytes], community: bytes) -> Plan:
 def with_rows(plan: Plan, most_rows: int, community: bytes) -> Plan:
     """The same plan with shorter slices (after an agent that leaves rows out of longer ones)."""
     return build(plan.variables, community, plan.limit_bytes, plan.isolated, most_rows)
-
-
-def without(plan: Plan, gone: Callable[[Variable], bool], community: bytes) -> Plan:
-    """The same plan without some variables (instances that the agent does not have)."""
-    kept = [v for v in plan.variables if not gone(v)]
-    return build(kept, community, plan.limit_bytes, plan.isolated, plan.most_rows)
 
 
 def _chunks(

@@ -25,12 +25,12 @@ from exporters.snmp.message import (
     SEQUENCE,
     VERSION_2C,
     Request,
-    _expect,
-    _header,
-    _integer,
-    _small_integer,
     encode_get,
+    expect,
+    header,
+    integer,
     oid_content,
+    small_integer,
     tlv,
 )
 from exporters.snmp.usm import MAX_INTEGER, MAX_NAME_OCTETS, SALT_OCTETS, EngineTime, LocalizedUser
@@ -42,7 +42,7 @@ MAX_MESSAGE_OCTETS = 65507  # msgMaxSize that we announce: the largest UDP paylo
 AUTH_FLAG, PRIV_FLAG, REPORTABLE_FLAG = 1, 2, 4  # msgFlags
 MIN_ENGINE_ID_OCTETS, MAX_ENGINE_ID_OCTETS = 5, 32  # SnmpEngineID (RFC 3411 section 5)
 _PADDING_OCTETS = 16  # less than one cipher block of padding may follow a decrypted scopedPDU
-_V2C_HEAD = _integer(VERSION_2C) + tlv(OCTET_STRING, b"")
+_V2C_HEAD = integer(VERSION_2C) + tlv(OCTET_STRING, b"")
 
 
 class ReportKind(StrEnum):
@@ -137,19 +137,19 @@ class Report:
 
 
 def _message(msg_id: int, flags: int, security: bytes, payload: bytes) -> bytes:
-    head = _integer(msg_id) + _integer(MAX_MESSAGE_OCTETS) + tlv(OCTET_STRING, bytes((flags,)))
-    head = tlv(SEQUENCE, head + _integer(SECURITY_MODEL_USM))
-    return tlv(SEQUENCE, _integer(VERSION_3) + head + tlv(OCTET_STRING, tlv(SEQUENCE, security)) + payload)
+    head = integer(msg_id) + integer(MAX_MESSAGE_OCTETS) + tlv(OCTET_STRING, bytes((flags,)))
+    head = tlv(SEQUENCE, head + integer(SECURITY_MODEL_USM))
+    return tlv(SEQUENCE, integer(VERSION_3) + head + tlv(OCTET_STRING, tlv(SEQUENCE, security)) + payload)
 
 
 def _security(engine_id: bytes, boots: int, time: int, name: bytes, mac: bytes, salt: bytes) -> bytes:
-    engine = tlv(OCTET_STRING, engine_id) + _integer(boots) + _integer(time)
+    engine = tlv(OCTET_STRING, engine_id) + integer(boots) + integer(time)
     return engine + tlv(OCTET_STRING, name) + tlv(OCTET_STRING, mac) + tlv(OCTET_STRING, salt)
 
 
 def encode_discovery(msg_id: int) -> bytes:
     """The request for an engine's identity (RFC 3414 section 4): answered by a Report, see `open_discovery`."""
-    pdu = tlv(GET, _integer(msg_id) + _integer(0) + _integer(0) + tlv(SEQUENCE, b""))
+    pdu = tlv(GET, integer(msg_id) + integer(0) + integer(0) + tlv(SEQUENCE, b""))
     scoped = tlv(SEQUENCE, tlv(OCTET_STRING, b"") + tlv(OCTET_STRING, b"") + pdu)
     return _message(msg_id, REPORTABLE_FLAG, _security(b"", 0, 0, b"", b"", b""), scoped)
 
@@ -174,9 +174,9 @@ class Outgoing:
     def __init__(self, request: Request, session: Session) -> None:
         """Args: `request` as `message` encodes it, with any community."""
         data = request.data
-        _, at, end = _header(data, 0, len(data))
+        _, at, end = header(data, 0, len(data))
         for _ in range(2):  # version and community
-            _, _, at = _header(data, at, end)
+            _, _, at = header(data, at, end)
         engine_id, name = session.context
         scoped = tlv(SEQUENCE, tlv(OCTET_STRING, engine_id) + tlv(OCTET_STRING, name) + data[at:end])
         self._scoped = bytearray(scoped)
@@ -222,7 +222,7 @@ class Outgoing:
         data = _message(MAX_INTEGER, self._flags | REPORTABLE_FLAG, security, payload)
         self._message = bytearray(data)
         self._widths = (boots.bit_length() // 8 + 1, time.bit_length() // 8 + 1)
-        self._id_at = _header(data, 0, len(data))[1] + 7  # behind version, and two headers with one octet of length
+        self._id_at = header(data, 0, len(data))[1] + 7  # behind version, and two headers with one octet of length
         self._payload_at = len(data) - size
         self._salt_at = len(data) - len(payload) - salt_octets
         self._mac_at = self._salt_at - 2 - user.mac_octets
@@ -266,27 +266,27 @@ def peek(data: bytes) -> int | None:
 
 def _natural(data: bytes, at: int, end: int, what: str) -> tuple[int, int]:
     """Value and end of an INTEGER from 0 to 2^31-1."""
-    value, _, at = _small_integer(data, at, end, what)
+    value, _, at = small_integer(data, at, end, what)
     if value < 0:
         raise Malformed(f"{what} is negative")
     return value, at
 
 
 def _octets(data: bytes, at: int, end: int, what: str) -> tuple[bytes, int]:
-    start, at = _expect(data, at, end, OCTET_STRING, what)
+    start, at = expect(data, at, end, OCTET_STRING, what)
     return data[start:at], at
 
 
 def _open_envelope(data: bytes, msg_id: int) -> _Envelope:
     """Take a message apart up to its payload (RFC 3412 section 7.2 steps 2 to 5, RFC 3414 section 3.2 step 1)."""
     total = len(data)
-    at, end = _expect(data, 0, total, SEQUENCE, "the message")
+    at, end = expect(data, 0, total, SEQUENCE, "the message")
     if end != total:
         raise Malformed(f"{total - end} bytes behind the message")
-    version, _, at = _small_integer(data, at, end, "msgVersion")
+    version, _, at = small_integer(data, at, end, "msgVersion")
     if version != VERSION_3:
         raise Malformed(f"msgVersion {version} instead of {VERSION_3}")
-    at, head_end = _expect(data, at, end, SEQUENCE, "msgGlobalData")
+    at, head_end = expect(data, at, end, SEQUENCE, "msgGlobalData")
     found, at = _natural(data, at, head_end, "msgID")
     if found != msg_id:
         raise Malformed("a msgID that is not the request's")
@@ -297,13 +297,13 @@ def _open_envelope(data: bytes, msg_id: int) -> _Envelope:
         raise Malformed("msgFlags that cannot be")
     if model != SECURITY_MODEL_USM or at != head_end:
         raise Malformed("a msgSecurityModel other than USM, or bytes behind it")
-    at, payload_at = _expect(data, at, end, OCTET_STRING, "msgSecurityParameters")
-    at, security_end = _expect(data, at, payload_at, SEQUENCE, "the security parameters")
+    at, payload_at = expect(data, at, end, OCTET_STRING, "msgSecurityParameters")
+    at, security_end = expect(data, at, payload_at, SEQUENCE, "the security parameters")
     engine_id, at = _octets(data, at, security_end, "msgAuthoritativeEngineID")
     boots, at = _natural(data, at, security_end, "msgAuthoritativeEngineBoots")
     time, at = _natural(data, at, security_end, "msgAuthoritativeEngineTime")
     name, at = _octets(data, at, security_end, "msgUserName")
-    mac_start, mac_end = _expect(data, at, security_end, OCTET_STRING, "msgAuthenticationParameters")
+    mac_start, mac_end = expect(data, at, security_end, OCTET_STRING, "msgAuthenticationParameters")
     salt, at = _octets(data, mac_end, security_end, "msgPrivacyParameters")
     if at != security_end or security_end != payload_at:
         raise Malformed("bytes behind the security parameters")
@@ -314,12 +314,12 @@ def _open_envelope(data: bytes, msg_id: int) -> _Envelope:
 
 def _open_scoped(data: bytes, at: int, padding: int) -> tuple[tuple[bytes, bytes], int, int, int]:
     """Context, PDU tag, and where the PDU's element starts and ends, of the scopedPDU at `at`."""
-    at, end = _expect(data, at, len(data), SEQUENCE, "the scopedPDU")
+    at, end = expect(data, at, len(data), SEQUENCE, "the scopedPDU")
     if len(data) - end > padding:
         raise Malformed("bytes behind the scopedPDU")
     engine_id, at = _octets(data, at, end, "contextEngineID")
     name, at = _octets(data, at, end, "contextName")
-    tag, _, pdu_end = _header(data, at, end)
+    tag, _, pdu_end = header(data, at, end)
     if pdu_end != end:
         raise Malformed("bytes behind the PDU")
     return (engine_id, name), tag, at, end
@@ -327,12 +327,12 @@ def _open_scoped(data: bytes, at: int, padding: int) -> tuple[tuple[bytes, bytes
 
 def _report(envelope: _Envelope, scoped: bytes, at: int, end: int) -> Report:
     """The Report whose PDU is at `at`: its first variable tells the kind."""
-    _, at, _ = _header(scoped, at, end)
+    _, at, _ = header(scoped, at, end)
     for what in ("the request-id", "the error-status", "the error-index"):
-        _, _, at = _small_integer(scoped, at, end, what)
-    at, list_end = _expect(scoped, at, end, SEQUENCE, "the variable bindings")
-    at, row_end = _expect(scoped, at, list_end, SEQUENCE, "a variable binding")
-    start, stop = _expect(scoped, at, row_end, OID, "a name")
+        _, _, at = small_integer(scoped, at, end, what)
+    at, list_end = expect(scoped, at, end, SEQUENCE, "the variable bindings")
+    at, row_end = expect(scoped, at, list_end, SEQUENCE, "a variable binding")
+    start, stop = expect(scoped, at, row_end, OID, "a name")
     kind = _KINDS.get(scoped[start:stop], ReportKind.OTHER)
     authentic = bool(envelope.flags & AUTH_FLAG)
     return Report(kind, envelope.engine_id, envelope.boots, envelope.time, authentic)
@@ -377,7 +377,7 @@ def open_reply(data: bytes, session: Session, clock: EngineTime, msg_id: int, no
         raise Malformed(f"the PDU has tag {tag:#04x} instead of {RESPONSE:#04x}")
     if flags != user.flags or not known or context != session.context:  # RFC 3412 section 7.2 step 12
         raise Malformed("a Response with another level, engine, user or context than the request")
-    if _small_integer(scoped, _header(scoped, at, end)[1], end, "the request-id")[0] != msg_id:
+    if small_integer(scoped, header(scoped, at, end)[1], end, "the request-id")[0] != msg_id:
         raise Malformed("a request-id that is not the request's")
     if flags & AUTH_FLAG:
         if not clock.accepts(envelope.boots, envelope.time, now_s):
@@ -387,7 +387,7 @@ def open_reply(data: bytes, session: Session, clock: EngineTime, msg_id: int, no
 
 
 def _decrypted(data: bytes, envelope: _Envelope, user: LocalizedUser) -> tuple[bytes, int]:
-    start, stop = _expect(data, envelope.payload_at, len(data), OCTET_STRING, "the encrypted scopedPDU")
+    start, stop = expect(data, envelope.payload_at, len(data), OCTET_STRING, "the encrypted scopedPDU")
     if stop != len(data):
         raise Malformed("bytes behind the encrypted scopedPDU")
     return user.decrypt(data[start:stop], envelope.boots, envelope.time, envelope.salt), 0

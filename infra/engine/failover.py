@@ -18,12 +18,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from infra.core.errors import EngineError, InfraError, Problem, RefusedError
 from infra.core.stacks import PROJECT
 from infra.engine import run
 from infra.engine.faults import UpdateError
+from infra.engine.files import document, read
 from infra.engine.guards import deployable
 from infra.engine.progress import Progress
 from infra.engine.records import replace_file
@@ -250,10 +249,7 @@ def active_hubs(text: str, file: Path) -> dict[str, str]:
     Raises:
         InfraError: the file is no YAML, or the value is no mapping of application to hub.
     """
-    try:
-        config = (yaml.safe_load(text) or {}).get("config") or {}
-    except yaml.YAMLError as error:
-        raise InfraError(f"{file.name} cannot be read as YAML; correct the file") from error
+    config = document(text, file).get("config") or {}
     value = config.get(KEY) or {}
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
         problem = Problem(file.name, KEY, json.dumps(value), "is no mapping of application to hub", "correct the file")
@@ -281,7 +277,7 @@ def with_entries(text: str, active: Mapping[str, str], file: Path) -> str:
             raise InfraError(f"{file.name} has no 'config:' of its own lines to edit; set {KEY} there by hand once")
         lines[head + 1 : head + 1] = [block]
     found = "".join(lines)
-    before, after = yaml.safe_load(text), yaml.safe_load(found)
+    before, after = document(text, file), document(found, file)
     expected = dict(before["config"] or {}) | {KEY: dict(active)}
     if after != before | {"config": expected}:
         raise InfraError(f"{file.name} is written in a way that cannot be edited safely; set {KEY} there by hand once")
@@ -289,10 +285,9 @@ def with_entries(text: str, active: Mapping[str, str], file: Path) -> str:
 
 
 def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InfraError(f"there is no {file.name}: the continuity stack of that environment does not exist") from None
+    if not file.exists():
+        raise InfraError(f"there is no {file.name}: the continuity stack of that environment does not exist")
+    return read(file)
 
 
 def _guard(target: Target, plan: Plan, applications: frozenset[str]) -> None:

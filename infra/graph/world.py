@@ -22,7 +22,15 @@ from infra.graph.model import Graph, Json
 from infra.graph.record import record
 from infra.settings import Common, model_of, settings_of
 from infra.settings.base import brief, required_secrets, shown
-from infra.settings.files import STACKS, StackConfig, how_to_create, path_of, placeholder, read_config, read_document
+from infra.settings.stack_files import (
+    STACKS,
+    StackConfig,
+    how_to_create,
+    path_of,
+    placeholder,
+    read_config,
+    read_document,
+)
 from inventory import Inventory, InventoryError
 
 __all__ = [

@@ -6,17 +6,15 @@ drive the engine (preview, up, ...) live in `infra_engine` and are imported when
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING
 
 import click
 
+from network_ops.cli.infra_guard import EXIT_DIFFERENCE, guarded, print_json, say
 from network_ops.cli.options import environment_option, inventory_option, json_option, stacks_option
 
 if TYPE_CHECKING:
@@ -24,11 +22,6 @@ if TYPE_CHECKING:
     from infra.graph.model import Graph
     from infra.graph.world import World
     from inventory import Inventory
-
-P = ParamSpec("P")
-EXIT_BAD_INPUT = 2
-EXIT_DIFFERENCE = 3
-EXIT_REFUSED = 4
 
 
 class _Group(click.Group):
@@ -51,46 +44,6 @@ def _engine() -> dict[str, click.Command]:
 @click.group(cls=_Group)
 def cli() -> None:
     """Draw, plan, check and price the Azure side without Azure; preview and deploy it with the engine."""
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, indent=1, ensure_ascii=False, default=str))
-
-
-def _guarded(function: Callable[P, None]) -> Callable[P, None]:
-    """Turn wrong input into its list of faults and exit code 2, refusals into 4; say how to install the extra."""
-
-    @wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            from infra.core.errors import InfraError, RefusedError
-            from inventory import InventoryError
-
-            try:
-                function(*args, **kwargs)
-            except (InfraError, InventoryError) as error:
-                if kwargs.get("as_json"):
-                    _print_json({"error": error.summary, "problems": [asdict(p) for p in error.problems]})
-                _say(f"noc infra: {error}")
-                sys.exit(EXIT_REFUSED if isinstance(error, RefusedError) else EXIT_BAD_INPUT)
-            except BrokenPipeError:
-                raise
-            except OSError as error:
-                _say(f"noc infra: {error}")
-                sys.exit(EXIT_BAD_INPUT)
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] not in ("pulumi", "pulumi_azure_native", "pulumi_policy"):
-                raise
-            _say(
-                f"noc infra: {error.name} is not installed; install this project with its extra: pip install '.[infra]'"
-            )
-            sys.exit(EXIT_BAD_INPUT)
-
-    return run
 
 
 def _environments(environment: str | None) -> tuple[Environment, ...]:
@@ -156,7 +109,7 @@ def _whole(world: World) -> World:
 @inventory_option
 @stacks_option
 @json_option
-@_guarded
+@guarded
 def graph(
     stack: str,
     summary: bool,
@@ -179,7 +132,7 @@ def graph(
     found = _whole(_recorded(wanted.environment, inventory.load(directory), stacks_dir, [wanted])).graphs[stack]
     fold = 0 if unfolded else draw.FOLD
     if as_json:
-        _print_json(saved.to_json(saved.redact(found, b"")))
+        print_json(saved.to_json(saved.redact(found, b"")))
     elif summary:
         print(page.summary(found), end="")
     elif dot:
@@ -211,7 +164,7 @@ def graph(
 )
 @click.option("--save", is_flag=True, help="Keep what was recorded now, for the next plan.")
 @json_option
-@_guarded
+@guarded
 def plan(
     stacks: tuple[str, ...],
     environment: str | None,
@@ -256,13 +209,13 @@ def plan(
     source = f"the inventory in {against}" if against else f"what is saved in {folder}"
     unsaved = sorted(set(new) - set(old))
     if as_json:
-        _print_json(plan_text.plan_json(found, source, unsaved))
+        print_json(plan_text.plan_json(found, source, unsaved))
     else:
         print(plan_text.plan_text(found, known, source, len(new), unsaved, narrowed=bool(stacks)))
     if save:
-        _say(f"saved {len(new)} graphs in {folder}")
+        say(f"saved {len(new)} graphs in {folder}")
     elif unsaved and not against:
-        _say("keep this recording for the next plan: noc infra plan --save")
+        say("keep this recording for the next plan: noc infra plan --save")
     if found.changes:
         sys.exit(EXIT_DIFFERENCE)
 
@@ -272,7 +225,7 @@ def plan(
 @inventory_option
 @stacks_option
 @json_option
-@_guarded
+@guarded
 def check(environment: str | None, directory: Path, stacks_dir: Path | None, as_json: bool) -> None:
     """Record every stack and check it: Azure's limits, policies, graph invariants; one table.
 
@@ -286,7 +239,7 @@ def check(environment: str | None, directory: Path, stacks_dir: Path | None, as_
     worlds = [_recorded(where, known, stacks_dir) for where in _environments(environment)]
     found = checks.report(worlds, known, clock.today())
     if as_json:
-        _print_json(checks.as_json(found))
+        print_json(checks.as_json(found))
     else:
         print(checks.text(found))
     sys.exit(found.exit_code)
@@ -298,7 +251,7 @@ def check(environment: str | None, directory: Path, stacks_dir: Path | None, as_
 @inventory_option
 @stacks_option
 @json_option
-@_guarded
+@guarded
 def cost(
     stacks: tuple[str, ...], environment: str | None, directory: Path, stacks_dir: Path | None, as_json: bool
 ) -> None:
@@ -321,9 +274,9 @@ def cost(
         graphs += [g for n, g in world.graphs.items() if names is None or n in names]
     found = estimate(graphs, table)
     if as_json:
-        _print_json(words.as_json(found, table, today))
+        print_json(words.as_json(found, table, today))
     else:
         print(words.text(found, table))
     if found.priced_share < PRICED_AT_LEAST:
-        _say(f"noc infra: only {found.priced_share:.0%} of the resources are priced; {PRICED_AT_LEAST:.0%} are wanted")
+        say(f"noc infra: only {found.priced_share:.0%} of the resources are priced; {PRICED_AT_LEAST:.0%} are wanted")
         sys.exit(1)

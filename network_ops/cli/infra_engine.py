@@ -1,31 +1,26 @@
 """The verbs of `noc infra` that drive the engine: preview, up, refresh, recover, destroy, rehearse, failover.
 
-Exit codes: 0 fine, 1 the engine failed, 2 wrong input, 3 a difference where none was expected, 4 refused by a guard.
 Progress and sentences go to standard error, data (a digest, JSON) to standard output.
 """
 
 from __future__ import annotations
 
 import getpass
-import json
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING
 
 import click
 
+from network_ops.cli.infra_guard import EXIT_DIFFERENCE, guarded, print_json, say
 from network_ops.cli.options import environment_option, json_option
 
 if TYPE_CHECKING:
     from infra.engine.progress import Progress
     from infra.engine.run import Outcome, Target
 
-P = ParamSpec("P")
-EXIT_FAILED, EXIT_BAD_INPUT, EXIT_DIFFERENCE, EXIT_REFUSED = 1, 2, 3, 4
 REHEARSAL = "rehearsal, no Azure"
 
 records_option = click.option(
@@ -45,36 +40,6 @@ create_option = click.option("--create", is_flag=True, help="Make the stack in t
 reason_option = click.option("--reason", default="", help="Why; kept in the stack's history.")
 
 
-def _guarded(function: Callable[P, None]) -> Callable[P, None]:
-    """Errors as sentences with the right exit code; never a stack trace for what is not our mistake."""
-
-    @wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            from infra.core.errors import EngineError, InfraError, RefusedError
-
-            try:
-                function(*args, **kwargs)
-            except InfraError as error:
-                if kwargs.get("as_json"):
-                    _print_json({"error": error.summary, "problems": [str(p) for p in error.problems]})
-                _say(f"noc infra: {error}")
-                refused = EXIT_REFUSED if isinstance(error, RefusedError) else EXIT_BAD_INPUT
-                sys.exit(EXIT_FAILED if isinstance(error, EngineError) else refused)
-            except BrokenPipeError:
-                raise
-            except OSError as error:
-                _say(f"noc infra: {error}")
-                sys.exit(EXIT_BAD_INPUT)
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] not in ("pulumi", "pulumi_azure_native", "pulumi_policy"):
-                raise
-            _say(f"noc infra: {error.name} is not installed; install this project with its extra: .[infra]")
-            sys.exit(EXIT_BAD_INPUT)
-
-    return run
-
-
 @click.command(short_help="Show what up would do, and a digest of it.")
 @click.argument("stack")
 @click.option("--expect-no-changes", is_flag=True, help="Exit 3 if anything would change.")
@@ -85,7 +50,7 @@ def _guarded(function: Callable[P, None]) -> Callable[P, None]:
 @records_option
 @rehearsal_option
 @json_option
-@_guarded
+@guarded
 def preview(
     stack: str,
     expect_no_changes: bool,
@@ -122,7 +87,7 @@ def preview(
 @create_option
 @rehearsal_option
 @json_option
-@_guarded
+@guarded
 def up(stack: str, digest: str, yes: bool, reason: str, create: bool, rehearsal: Path | None, as_json: bool) -> None:
     """Preview STACK again, compare with DIGEST, and apply exactly that; refuse (exit 4) when it differs."""
     from infra.engine import run
@@ -148,7 +113,7 @@ def up(stack: str, digest: str, yes: bool, reason: str, create: bool, rehearsal:
 @records_option
 @rehearsal_option
 @json_option
-@_guarded
+@guarded
 def refresh(
     stack: str,
     preview_only: bool,
@@ -176,17 +141,17 @@ def refresh(
 @click.option("--break-lock", is_flag=True, help="The deployment that holds the lock is known to be dead.")
 @rehearsal_option
 @json_option
-@_guarded
+@guarded
 def recover(stack: str, break_lock: bool, rehearsal: Path | None, as_json: bool) -> None:
     """Take what was under way when STACK's engine died into its state, or drop it where Azure has no such resource."""
     from infra.engine import run
 
     found = run.recover(_target(stack, rehearsal), break_lock=break_lock)
-    _say(f"{stack}: {len(found)} operations were under way" if found else f"{stack}: nothing was under way")
+    say(f"{stack}: {len(found)} operations were under way" if found else f"{stack}: nothing was under way")
     for each in found:
-        _say(f"  {each.operation} {each.id}")
+        say(f"  {each.operation} {each.id}")
     if as_json:
-        _print_json({"stack": stack, "pending": [asdict(each) for each in found]})
+        print_json({"stack": stack, "pending": [asdict(each) for each in found]})
 
 
 @click.command(short_help="Delete everything in a stack.")
@@ -196,7 +161,7 @@ def recover(stack: str, break_lock: bool, rehearsal: Path | None, as_json: bool)
 @records_option
 @rehearsal_option
 @json_option
-@_guarded
+@guarded
 def destroy(stack: str, confirm: str, reason: str, records: Path, rehearsal: Path | None, as_json: bool) -> None:
     """Delete everything in STACK; refuse (exit 4) while anything in it is protected or another stack needs it."""
     from infra.engine import run
@@ -215,7 +180,7 @@ def destroy(stack: str, confirm: str, reason: str, records: Path, rehearsal: Pat
 @reason_option
 @rehearsal_option
 @json_option
-@_guarded
+@guarded
 def failover(
     scope: str, to: str, environment: str, dry_run: bool, reason: str, rehearsal: Path | None, as_json: bool
 ) -> None:
@@ -232,21 +197,21 @@ def failover(
     )
     said = f" ({REHEARSAL})" if done.rehearsal else ""
     if done.already:
-        _say(f"{scope} is at {to} already; nothing was changed{said}")
+        say(f"{scope} is at {to} already; nothing was changed{said}")
     else:
         word = "would move" if dry_run else "moved"
         took = sum(done.seconds.values())
-        _say(f"{word} {', '.join(m.application for m in done.moves)} to {to} in {took:.1f} s{said}")
+        say(f"{word} {', '.join(m.application for m in done.moves)} to {to} in {took:.1f} s{said}")
         for move in done.moves:
-            _say(f"  {move.application}: {move.before} → {move.after}")
+            say(f"  {move.application}: {move.before} → {move.after}")
         for line in done.summary if dry_run else ():
-            _say(f"  {line}")
+            say(f"  {line}")
         if not dry_run:
-            _say(f"commit {target.file().name}: it holds the new hubs" if not rehearsal else "")
+            say(f"commit {target.file().name}: it holds the new hubs" if not rehearsal else "")
     for line in done.advice:
-        _say(f"  advice: {line}")
+        say(f"  advice: {line}")
     if as_json:
-        _print_json(done.as_json())
+        print_json(done.as_json())
     else:
         for application, hub in sorted(done.active_hubs.items()):
             print(f"{application}={hub}")
@@ -261,7 +226,7 @@ def failover(
     "--folder", type=click.Path(path_type=Path), help="Where the rehearsal lives (default: a folder that goes again)."
 )
 @json_option
-@_guarded
+@guarded
 def rehearse(
     stacks: tuple[str, ...], environment: str | None, alone: bool, keep: bool, folder: Path | None, as_json: bool
 ) -> None:
@@ -282,16 +247,16 @@ def rehearse(
         raise click.UsageError("name stacks, or an environment with --env")
     asked = [parse(name) for name in stacks] if stacks else committed("dev" if environment == "dev" else "prod")
     wanted = asked if alone else rehearsal.with_needs(asked, inventory.load(inventory.packaged_tables()))
-    _say(f"{REHEARSAL}: {', '.join(map(str, wanted))}")
+    say(f"{REHEARSAL}: {', '.join(map(str, wanted))}")
     with tempfile.TemporaryDirectory(prefix="noc-rehearsal-") as own:
         where = folder or Path(own)
         where.mkdir(parents=True, exist_ok=True)
         report = rehearsal.rehearse(
-            wanted, state_dir=where, down=not keep, unprotect=True, say=lambda step: _say(f"  {step}")
+            wanted, state_dir=where, down=not keep, unprotect=True, say=lambda step: say(f"  {step}")
         )
-    _say(str(report).splitlines()[-1])
+    say(str(report).splitlines()[-1])
     if as_json:
-        _print_json(report.as_json())
+        print_json(report.as_json())
     if report.failed:
         raise EngineError(f"the rehearsal failed ({REHEARSAL})")
 
@@ -305,13 +270,13 @@ def _target(name: str, rehearsal: Path | None, *, create: bool = False) -> Targe
 
 def _tell(outcome: Outcome, as_json: bool) -> None:
     for line in outcome.summary:
-        _say(line)
+        say(line)
     for line in outcome.advice:
-        _say(f"  advice: {line}")
+        say(f"  advice: {line}")
     if outcome.rehearsal:
-        _say(f"({REHEARSAL})")
+        say(f"({REHEARSAL})")
     if as_json:
-        _print_json(outcome.as_json())
+        print_json(outcome.as_json())
 
 
 def _progress(title: str) -> Progress:
@@ -326,15 +291,6 @@ def _message(verb: str, reason: str) -> str:
     except (KeyError, OSError):  # a container without a user database
         who = "someone"
     return f"noc infra {verb} by {who}" + (f": {reason}" if reason else "")
-
-
-def _say(text: str) -> None:
-    if text:
-        print(text, file=sys.stderr)
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, indent=1, ensure_ascii=False))
 
 
 COMMANDS: dict[str, click.Command] = {

@@ -9,8 +9,8 @@ import pytest
 
 from infra.core.errors import InfraError
 from infra.core.stacks import parse
-from infra.settings import files, settings_of
-from infra.settings.files import read_config, read_document
+from infra.settings import settings_of, stack_files
+from infra.settings.stack_files import read_config, read_document
 
 HEAD = "config:\n  wan-noc:layer: {}\n  wan-noc:environment: prod\n"
 SECRET = "hunter2-the-real-one-of-more-than-32-characters"
@@ -50,7 +50,7 @@ def setting(folder: Path, text: str, layer: str = "connectivity") -> InfraError:
         ("config:\n  wan-noc:owner: !!python/name:os.system x\n", "has a YAML tag that is not allowed"),
         ("config:\n  wan-noc:owner: !!binary aGVsbG8=\n", "has a YAML tag that is not allowed"),
         ("config:\n  wan-noc:budget: !!int abc\n", "is no plain number"),
-        ("x" * (files.MOST_BYTES + 1), "is longer than 1,000,000 bytes"),
+        ("x" * (stack_files.MOST_BYTES + 1), "is longer than 1,000,000 bytes"),
     ],
 )
 def test_a_file_of_another_form_is_refused_by_name_and_line(tmp_path: Path, content: str | bytes, said: str) -> None:
